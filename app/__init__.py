@@ -1,0 +1,1 @@
+"""The views: what people look at. Reads engine and governance, decides nothing."""

@@ -1,0 +1,1 @@
+"""The flow: people -> Kafka -> Spark -> Cassandra and MongoDB, one module a hop."""

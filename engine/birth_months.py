@@ -1,0 +1,40 @@
+"""Ages from months of birth: what lets an average age stay right for ever and be recounted without anybody's birth day.
+
+A birth counts as on the 15th of its month; an age is the days since then over 365.2425 (the mean Gregorian year).
+Months are written `1992-03`. Everything here is pure; nothing is rounded.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+DAYS_A_YEAR = 365.2425
+DAY_OF_MONTH = 15
+
+
+def merged(births: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    """People per birth month over several mappings (genders, nationalities); months that add up to nobody are left out.
+
+    >>> merged([{"1992-03": 1}, {"1992-03": 2, "1960-12": 0}])
+    {'1992-03': 3}
+    """
+    together: Counter[str] = Counter()
+    for months in births:
+        together.update(months)
+    return {month: people for month, people in together.items() if people}
+
+
+def age(month: str, today: date) -> float:
+    """Years from the 15th of `month` (`YYYY-MM`) to `today`; a ValueError when the month is not one."""
+    year, dash, number = month.partition("-")
+    if not dash or len(year) != 4 or len(number) != 2:
+        raise ValueError(f"{month!r} is not a month of birth; it is written like 1992-03")
+    return (today - date(int(year), int(number), DAY_OF_MONTH)).days / DAYS_A_YEAR
+
+
+def average_age(births: Mapping[str, int], today: date) -> float | None:
+    """Mean age in years of the people in `births` (month -> people) on `today`; None when there is nobody."""
+    people = sum(births.values())
+    if not people:
+        return None
+    return sum(age(month, today) * count for month, count in births.items()) / people

@@ -1,0 +1,66 @@
+"""`rollcall produce`: people from a source to Kafka."""
+
+import signal
+import threading
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.output import log, show, show_json, tell
+from engine.producer import produce
+from engine.settings import Settings, load
+from engine.sources.auto import open_source
+
+
+class SourceName(StrEnum):
+    """Sources by name."""
+
+    AUTO = "auto"
+    RANDOMUSER = "randomuser"
+    SYNTHETIC = "synthetic"
+    REPLAY = "replay"
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this group."""
+    app.command("produce")(produce_people)
+
+
+def produce_people(
+    source: Annotated[SourceName | None, typer.Option(help="Where people come from; otherwise the settings say.")] = None,
+    file: Annotated[Path | None, typer.Option(help="File of the replay source: JSON, JSON lines, API answers, gzip.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many people were read.")] = None,
+    rate: Annotated[float | None, typer.Option(min=0, help="People a second at most; 0: as fast as it goes.")] = None,
+    skip_erased: Annotated[bool | None, typer.Option(
+        "--skip-erased/--no-skip-erased", help="Leave out erased people here already; the stream does so anyway.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    supervised: Annotated[bool, typer.Option(hidden=True)] = False,
+) -> None:
+    """Send people to Kafka until the source ends or Ctrl-C; then say what was sent, skipped and set aside.
+
+    Example: rollcall produce --source replay --file people.jsonl --rate 0
+    """
+    settings = _with(load(), source=source and source.value, file=file and str(file), rate=rate, skip_erased=skip_erased)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    say = log if supervised else tell
+    done = produce(settings, open_source(settings, say, stop), say, stop, limit)
+    if as_json:
+        show_json(asdict(done))
+        return
+    finish = log if supervised else show
+    dropped = ", ".join(f"{path} {n}" for path, n in sorted(done.dropped.items())) or "none"
+    finish(f"{done.read} people read: {done.sent} sent, {done.dead} dead letters, {done.erased_skipped} skipped as erased.")
+    finish(f"Fields left out: {dropped}.")
+
+
+def _with(settings: Settings, **given: Any) -> Settings:
+    """The settings with the options that were given."""
+    update = {name: value for name, value in given.items() if value is not None}
+    if update.get("file") and "source" not in update:
+        update["source"] = "replay"
+    return settings.model_copy(update={"producer": settings.producer.model_copy(update=update)})

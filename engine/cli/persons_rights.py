@@ -1,0 +1,40 @@
+"""`rollcall erase` and `rollcall lift`: commands about one person, carried out by the stream."""
+
+from typing import Annotated
+
+import typer
+
+from engine.cli.output import Say, show, tell
+from engine.cli.waiting import send_and_wait
+
+Uuid = Annotated[str, typer.Argument(help="The person's uuid.", metavar="UUID")]
+Request = Annotated[str, typer.Option(help="Id of the request this answers, kept with the marker.")]
+Within = Annotated[float, typer.Option(help="Seconds to wait for the stream.", min=0)]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this group."""
+    app.command()(erase)
+    app.command()(lift)
+
+
+def erase(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
+    """Erase a person: row and counts go, and stay gone whatever is replayed, until the erasure is lifted.
+
+    Example: rollcall erase 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-017
+    """
+    _about(uuid, "erase", request, within, tell)
+    show("Erased. Records of this person no longer count; those in the topic are compacted away within the stated bound.")
+
+
+def lift(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
+    """Lift an erasure: records of this person that arrive from now on count again.
+
+    Example: rollcall lift 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-018
+    """
+    _about(uuid, "lift", request, within, tell)
+    show("Lifted. Records that arrive from now on count.")
+
+
+def _about(uuid: str, verb: str, request: str, within: float, say: Say) -> None:
+    send_and_wait(verb, uuid, request, within, say)

@@ -1,0 +1,118 @@
+"""`rollcall up|down|status|logs`: the whole installation."""
+
+import time
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from engine import health, stack
+from engine.cli.output import show, show_json, tell
+from engine.errors import ServerFailed, SettingsInvalid
+from engine.health import Hop
+from engine.processes import PROGRAMS, SERVERS, Supervisor
+from engine.settings import Settings, load
+
+NOT_WELL = 1
+ARRIVING_WITHIN_S = 120.0
+LOOK_EVERY_S = 1.0
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this group."""
+    for command in (up, down, status, logs):
+        app.command()(command)
+
+
+def up() -> None:
+    """Start everything and wait until people arrive; says where to look. Can be given again at any time.
+
+    Example: rollcall up
+    """
+    settings = load()
+    stack.up(settings, tell)
+    hops = _arriving(settings)
+    show("")
+    for hop in hops:
+        show(_line(hop))
+    show("")
+    show(f"People arrive. Charts: http://{settings.view.host}:{settings.view.port}/")
+    show("Next: rollcall status · rollcall logs stream --follow · rollcall verify · rollcall down")
+
+
+def down() -> None:
+    """Stop everything in order; nothing is lost and no process is left. Example: rollcall down"""
+    stack.down(load(), tell)
+    show("Stopped. `rollcall up` goes on where it was.")
+
+
+def status(as_json: Annotated[bool, typer.Option("--json", help="Print every hop with its facts as JSON.")] = False) -> None:
+    """Say how each hop is; exit 1 if one is not ok.
+
+    Example: rollcall status --json
+    """
+    settings = load()
+    hops = health.look(settings, Supervisor(settings))
+    ok = all(hop.ok for hop in hops)
+    if as_json:
+        show_json({"ok": ok, "hops": {hop.name: {key: value for key, value in asdict(hop).items() if key != "name"}
+                                      for hop in hops}})
+    else:
+        for hop in hops:
+            show(_line(hop))
+    if not ok:
+        raise typer.Exit(NOT_WELL)
+
+
+def logs(
+    name: Annotated[str, typer.Argument(help="kafka, cassandra, mongo, producer, stream or view.")],
+    lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
+) -> None:
+    """Show the end of a program's log.
+
+    Example: rollcall logs stream --follow
+    """
+    names = (*SERVERS, *PROGRAMS)
+    if name not in names:
+        raise SettingsInvalid(f"There is no program {name!r}; there are {', '.join(names)}.")
+    settings = load()
+    for line in Supervisor(settings).tail(name, lines):
+        show(line)
+    if follow:
+        _follow(settings, name)
+
+
+def _follow(settings: Settings, name: str) -> None:
+    path = settings.logs_dir / f"{name}.log"
+    place = path.stat().st_size if path.exists() else 0
+    while True:
+        size = path.stat().st_size if path.exists() else 0
+        if size < place:
+            place = 0    # the log was rotated
+        if size > place:
+            with path.open("rb") as file:
+                file.seek(place)
+                show(file.read(size - place).decode(errors="replace").rstrip("\n"))
+            place = size
+        time.sleep(LOOK_EVERY_S / 4)
+
+
+def _arriving(settings: Settings) -> list[Hop]:
+    """Waits until every hop is ok and rows arrive; ServerFailed with what is not, after a limit."""
+    tell("Waiting for the first people to arrive ...")
+    supervisor, until = Supervisor(settings), time.monotonic() + ARRIVING_WITHIN_S
+    while True:
+        hops = health.look(settings, supervisor)
+        rows = next((hop.facts.get("rows", 0) for hop in hops if hop.name == "cassandra"), 0)
+        if rows and all(hop.ok for hop in hops):
+            return hops
+        if time.monotonic() > until:
+            said = "; ".join(f"{hop.name}: {hop.says}" for hop in hops if not hop.ok) or "no rows yet"
+            raise ServerFailed(f"After {ARRIVING_WITHIN_S:.0f} s not everything is well: {said}. "
+                               "`rollcall logs stream` and `rollcall logs producer` say more; what runs goes on running.")
+        time.sleep(LOOK_EVERY_S)
+
+
+def _line(hop: Hop) -> str:
+    return f"{'ok ' if hop.ok else 'NOT'}  {hop.name:10} {hop.says}"

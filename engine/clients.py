@@ -1,0 +1,273 @@
+"""Signed-in clients of the three stores, and the one place where a driver's error becomes one of ours.
+
+Every client signs in with SCRAM-SHA-256 (Cassandra: its role) as one principal of engine/secrets.py, and gives a
+request up after the time-out of its settings section. `mapped` wraps what is done with them:
+
+    with mapped("reading a row", "verify"), cassandra_session(settings, "verify") as session:
+        rows = session.execute("SELECT nat, city FROM rollcall.profiles WHERE uuid = %s", (uuid,))
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import cassandra
+import kafka.errors
+import pymongo.errors
+from bson.errors import BSONError
+from cassandra import connection as cassandra_connection
+from cassandra import protocol as cassandra_protocol
+from cassandra.auth import PlainTextAuthProvider
+from cassandra.cluster import (
+    EXEC_PROFILE_DEFAULT,
+    Cluster,
+    ExecutionProfile,
+    NoHostAvailable,
+    QueryExhausted,
+    Session,
+    UserTypeDoesNotExist,
+)
+from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.pool import NoConnectionsAvailable
+from cassandra.query import named_tuple_factory
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from pymongo import MongoClient
+
+from engine import secrets, topics
+from engine.errors import OffsetsLost, RollcallError, SignInRefused, StoreAway, StoreRefused
+from engine.kafka_signin import connected
+from engine.settings import Settings
+
+for _driver in ("kafka", "cassandra", "pymongo"):
+    # What they log repeats, as tracebacks, what our errors say in a sentence; at DEBUG whole records stand in it.
+    logging.getLogger(_driver).addHandler(logging.NullHandler())
+    logging.getLogger(_driver).propagate = False
+
+CASSANDRA_PROTOCOL = 5    # Cassandra 4 and later; masks and SAI need 5.0 anyway, and no downgrade has to be tried
+
+
+def kafka_admin(settings: Settings, principal: str) -> KafkaAdminClient:
+    """An administrator's client, connected; the caller closes it. Raises StoreAway, SignInRefused."""
+    with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
+        return connected(KafkaAdminClient, _kafka_options(settings, principal))
+
+
+def kafka_producer(settings: Settings, principal: str, **options: Any) -> KafkaProducer:
+    """An idempotent producer waiting for all replicas, connected; the caller closes it.
+
+    A record is given up after `kafka.request_timeout_s` in all, retries included, so that nothing of a dead writer
+    lands later than that. `options` are kafka-python's and win over ours. Raises StoreAway, SignInRefused.
+    """
+    limit_ms = settings.kafka.request_timeout_s * 1000
+    ours = {
+        **_kafka_options(settings, principal),
+        "enable_idempotence": True,
+        "acks": "all",
+        "compression_type": "lz4",
+        "linger_ms": 20,
+        "batch_size": 128 * 1024,
+        "max_request_size": topics.DEAD_MAX_BYTES,
+        "request_timeout_ms": limit_ms // 2,          # the rest is for a retry: all of it ends with the delivery limit
+        "delivery_timeout_ms": limit_ms,
+        "max_block_ms": limit_ms,
+        "allow_auto_create_topics": False,
+    }
+    with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
+        return connected(KafkaProducer, {**ours, **options})
+
+
+def kafka_consumer(settings: Settings, principal: str, **options: Any) -> KafkaConsumer:
+    """A consumer without a group, connected; the caller assigns partitions, seeks and closes it.
+
+    An offset that the topic no longer holds raises OffsetsLost rather than jumping. Raises StoreAway, SignInRefused.
+    """
+    ours = {
+        **_kafka_options(settings, principal),
+        "group_id": None,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "allow_auto_create_topics": False,
+    }
+    with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
+        return connected(KafkaConsumer, {**ours, **options})
+
+
+@contextmanager
+def cassandra_session(settings: Settings, principal: str) -> Iterator[Session]:
+    """A session without a keyspace; rows are named tuples. Leaving the block closes all its connections.
+
+    Consistency, time-out and data centre are those of the settings. Raises StoreAway, SignInRefused.
+    """
+    ours = settings.cassandra
+    profile = ExecutionProfile(
+        load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=ours.datacenter)),
+        consistency_level=cassandra.ConsistencyLevel.name_to_value[ours.consistency],
+        request_timeout=ours.request_timeout_s,
+        row_factory=named_tuple_factory,
+    )
+    with mapped(f"signing in to Cassandra at {ours.host}:{ours.port}", principal):
+        cluster = Cluster(
+            [ours.host], port=ours.port, protocol_version=CASSANDRA_PROTOCOL,
+            auth_provider=PlainTextAuthProvider(principal, secrets.password(settings, principal).get_secret_value()),
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            connect_timeout=ours.request_timeout_s, control_connection_timeout=ours.request_timeout_s,
+            application_name=f"rollcall-{principal}", monitor_reporting_enabled=False,
+        )
+        try:
+            session = cluster.connect()
+        except BaseException:
+            cluster.shutdown()
+            raise
+    try:
+        yield session
+    finally:
+        cluster.shutdown()
+
+
+def mongo_client(settings: Settings, principal: str) -> MongoClient[dict[str, Any]]:
+    """A client of MongoDB or FerretDB; the caller closes it (or uses it as a context manager).
+
+    It signs in with its first request, so wrap requests in `mapped`. Times are read as aware UTC datetimes.
+    """
+    ours = settings.mongo
+    limit_ms = ours.request_timeout_s * 1000
+    return MongoClient(
+        ours.host, ours.port, username=principal,
+        password=secrets.password(settings, principal).get_secret_value(),
+        authSource=ours.auth_source, authMechanism="SCRAM-SHA-256", appname=f"rollcall-{principal}",
+        timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms, connectTimeoutMS=limit_ms,
+        tz_aware=True, uuidRepresentation="standard",
+    )
+
+
+@contextmanager
+def mapped(what: str, principal: str = "") -> Iterator[None]:
+    """Turns a driver's error into one of engine/errors.py; any other error passes through.
+
+    what: what is being done, as "reading markers"; principal: who does it. The new message holds neither a secret nor
+    a value of a record, and the driver's own text (which may) is not shown with it.
+    """
+    try:
+        yield
+    except Exception as error:
+        ours = translated(error, what, principal)
+        if ours is None:
+            raise
+        raise ours from None
+
+
+def translated(error: BaseException, what: str, principal: str = "") -> RollcallError | None:
+    """The error of ours that stands for a driver's error; None when it is no driver's error."""
+    store = next((name for name, kinds in _DRIVERS.items() if isinstance(error, kinds)), None)
+    if store is None:
+        return None
+    who = f" as {principal}" if principal else ""
+    seen = _seen(error)
+    if _refused(error):
+        return SignInRefused(
+            f"{store} refuses {principal or 'our principal'} while {what} ({seen}). The passwords are those in the "
+            "secrets folder of this installation; `rollcall up` sets users and permissions right again.")
+    if isinstance(error, _OFFSETS_LOST):
+        return OffsetsLost(
+            f"{store} no longer holds the offsets asked for while {what}{who} ({seen}). "
+            "`rollcall verify` says what the stores hold.")
+    if _away(error):
+        return StoreAway(
+            f"{store} does not answer while {what}{who} ({seen}). "
+            "`rollcall status` shows what runs, `rollcall up` starts what does not.")
+    return StoreRefused(
+        f"{store} cannot do what was asked while {what}{who} ({seen}). "
+        "`rollcall up` brings topics, tables and indexes up to date; `rollcall logs` shows what the server says.")
+
+
+_DRIVERS: dict[str, tuple[type[BaseException], ...]] = {
+    "Kafka": (kafka.errors.KafkaError,),
+    "Cassandra": (
+        cassandra.DriverException, cassandra.DependencyException, NoHostAvailable, QueryExhausted,
+        UserTypeDoesNotExist, NoConnectionsAvailable, cassandra_protocol.ErrorMessage,
+        cassandra_protocol.NotSupportedError, cassandra_protocol.InternalError,
+        cassandra_connection.ConnectionException, cassandra_connection.ConnectionBusy,
+        cassandra_connection.ProtocolError),
+    "MongoDB": (pymongo.errors.PyMongoError, BSONError),
+}
+
+_OFFSETS_LOST = (
+    kafka.errors.OffsetOutOfRangeError, kafka.errors.NoOffsetForPartitionError, kafka.errors.LogTruncationError)
+
+_REFUSED = (
+    kafka.errors.AuthorizationError, kafka.errors.SaslAuthenticationFailedError,
+    kafka.errors.UnsupportedSaslMechanismError, kafka.errors.IllegalSaslStateError,
+    cassandra.AuthenticationFailed, cassandra.Unauthorized,
+    cassandra_protocol.BadCredentials, cassandra_protocol.UnauthorizedErrorMessage)
+
+_AWAY = (
+    kafka.errors.RetriableError, kafka.errors.BrokerNotAvailableError, kafka.errors.UnknownBrokerIdError,
+    kafka.errors.UnknownError, kafka.errors.CorruptRecordError, kafka.errors.StaleControllerEpochError,
+    kafka.errors.StaleBrokerEpochError, kafka.errors.QuotaViolationError,
+    # an idempotent producer whose state the broker lost: a new producer goes on
+    kafka.errors.OutOfOrderSequenceNumberError, kafka.errors.UnknownProducerIdError,
+    kafka.errors.InvalidProducerEpochError, kafka.errors.DuplicateSequenceNumberError,
+    cassandra.Unavailable, cassandra.Timeout, cassandra.CoordinationFailure, cassandra.CDCWriteFailure,
+    cassandra.OperationTimedOut, cassandra.UnresolvableContactPoints, NoHostAvailable, NoConnectionsAvailable,
+    cassandra_connection.ConnectionException, cassandra_connection.ConnectionBusy,
+    cassandra_protocol.RequestExecutionException, cassandra_protocol.ServerError,
+    pymongo.errors.ConnectionFailure, pymongo.errors.ExecutionTimeout, pymongo.errors.WTimeoutError)
+
+_NOT_AWAY = (cassandra_connection.ProtocolVersionUnsupported, cassandra_protocol.FunctionFailureMessage)
+
+_MONGO_REFUSED = {13, 18}    # Unauthorized, AuthenticationFailed
+_MONGO_AWAY = {              # codes of a server that stops, steps down or is too slow
+    6, 7, 50, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+
+_NO_VERDICT = "Unable to perform authentication"
+"""What Cassandra says when it could not look the password up: it is away, the password is not wrong."""
+
+
+def _refused(error: BaseException) -> bool:
+    if isinstance(error, NoHostAvailable):
+        return any(_refused(reason) for reason in _reasons(error))
+    if isinstance(error, cassandra.AuthenticationFailed | cassandra_protocol.BadCredentials):
+        return _NO_VERDICT not in str(error)
+    return isinstance(error, _REFUSED) or _mongo_code(error) in _MONGO_REFUSED
+
+
+def _away(error: BaseException) -> bool:
+    if isinstance(error, _NOT_AWAY):
+        return False
+    if isinstance(error, pymongo.errors.PyMongoError) and error.timeout:
+        return True
+    unanswered = isinstance(error, cassandra.AuthenticationFailed | cassandra_protocol.BadCredentials)
+    return unanswered or isinstance(error, _AWAY) or _mongo_code(error) in _MONGO_AWAY
+
+
+def _reasons(error: BaseException) -> list[BaseException]:
+    """Why each host of a NoHostAvailable was not available."""
+    errors = getattr(error, "errors", None)
+    found = errors.values() if isinstance(errors, dict) else errors or []
+    return [reason for reason in found if isinstance(reason, BaseException)]
+
+
+def _mongo_code(error: BaseException) -> int | None:
+    return error.code if isinstance(error, pymongo.errors.OperationFailure) else None
+
+
+def _seen(error: BaseException) -> str:
+    """The driver's names of an error; of its text nothing, since that may quote a value."""
+    names = [type(error).__name__, *sorted({type(reason).__name__ for reason in _reasons(error)})]
+    code = _mongo_code(error)
+    return ": ".join(names) + (f", code {code}" if code is not None else "")
+
+
+def _kafka_options(settings: Settings, principal: str) -> dict[str, Any]:
+    limit_ms = settings.kafka.request_timeout_s * 1000
+    return {
+        "bootstrap_servers": settings.kafka.bootstrap,
+        "client_id": f"rollcall-{principal}",
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "SCRAM-SHA-256",
+        "sasl_plain_username": principal,
+        "sasl_plain_password": secrets.password(settings, principal).get_secret_value(),
+        "request_timeout_ms": limit_ms,
+        "bootstrap_timeout_ms": limit_ms,
+    }

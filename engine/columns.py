@@ -1,0 +1,181 @@
+"""Hop 3's column rules: what each column of a row is made of, as native Spark expressions. Pure: columns in, columns out.
+
+No Python runs on this path. Older shapes of a person (street, dob, registered as text; postcode as number) are
+understood because `from_json` reads any JSON value into a string field as its text.
+"""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from engine.spark_keys import token
+
+SEALED = ("full_name", "full_address", "email", "phone", "birth_date")
+"""Columns that hold a person in clear and are encrypted, each on its own."""
+
+DIGESTED = ("display_name", "postcode_area", "email_domain", "email_token", "birth_month", "registered_month",
+            "age", "age_as_of")
+"""Columns derived from personal values that may be read by the console."""
+
+KEPT = ("gender", "nat", "country", "city", "state")
+
+FIRST_BIRTH = "1900-01-01"
+CORRUPT = "_corrupt_record"
+UUID_FORM = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+DATE_FORM = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?)?$"
+
+_text = T.StringType()
+PERSON = T.StructType([
+    T.StructField("gender", _text),
+    T.StructField("name", T.StructType([T.StructField("first", _text), T.StructField("last", _text)])),
+    T.StructField("location", T.StructType([
+        T.StructField(name, _text) for name in ("street", "city", "state", "country", "postcode")])),
+    T.StructField("email", _text),
+    T.StructField("login", T.StructType([T.StructField("uuid", _text)])),
+    T.StructField("dob", _text),
+    T.StructField("registered", _text),
+    T.StructField("phone", _text),
+    T.StructField("nat", _text),
+    T.StructField("results", _text),
+    T.StructField(CORRUPT, _text),
+])
+"""What is read of a value; whatever else stands in it is not looked at."""
+
+REASONS = {
+    "empty": "the value is empty; a person is a JSON object",
+    "not_json": "not the JSON of one person: truncated, or a field of a wrong type",
+    "answer": "the API's whole answer, not one person; `rollcall produce --source replay` reads such files",
+    "no_uuid": "no login.uuid; people before API version 1.2 have none and cannot be told apart",
+    "key": "the record's key is not the uuid of its value; send it with `rollcall produce`",
+    "name": "name.first and name.last must be text, and one of them not empty",
+    "gender": "gender must be a lower-case word",
+    "nat": "nat must be the upper-case code of a nationality",
+    "birth": "dob.date must be a date between 1900 and today",
+    "email": "email must be text with one @ and a domain",
+    "place": "location's street, city, state, country and postcode and the phone must be text or numbers",
+}
+"""Why a record is no person, by code; the sentence goes into the dead letter's header. None holds a personal value."""
+
+
+def parsed(value: Column) -> Column:
+    """The value (bytes) of a record as PERSON; what does not parse stands in its corrupt-record field."""
+    return F.from_json(value.cast("string"), PERSON, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT})
+
+
+def uuid_of(person: Column) -> Column:
+    """The person's uuid in the form keys and rows use."""
+    return F.lower(F.trim(person["login"]["uuid"]))
+
+
+def reason(key: Column, value: Column, person: Column, today: Column) -> Column:
+    """Code of REASONS for a record that is no person, null for a good one and for a null (a compaction mark)."""
+    text = value.cast("string")
+    name, place = person["name"], person["location"]
+    birth = birth_date(person)
+    scalars = [name["first"], name["last"], person["gender"], person["nat"], person["email"]]
+    places = [place["city"], place["state"], place["country"], place["postcode"], person["phone"]]
+    checks = [
+        ("empty", ~text.rlike(r"\S")),
+        ("not_json", person.isNull() | person[CORRUPT].isNotNull() | ~text.rlike(r"\}\s*\z")),
+        ("answer", person["results"].isNotNull()),
+        ("no_uuid", ~_holds(uuid_of(person).rlike(UUID_FORM))),
+        ("key", ~_holds(key.cast("string") == uuid_of(person))),
+        ("name", _any_nested(scalars[:2]) | (full_name(person) == "")),
+        ("gender", ~_holds(person["gender"].rlike("^[a-z]{1,20}$"))),
+        ("nat", ~_holds(person["nat"].rlike("^[A-Z]{2,5}$"))),
+        ("birth", ~_holds((birth >= F.lit(FIRST_BIRTH).cast("date")) & (birth <= today))),
+        ("email", ~_holds(F.trim(person["email"]).rlike("^[^@\\s{]+@[^@\\s]+$"))),
+        ("place", _any_nested(places) | F.coalesce(place["street"].startswith("["), F.lit(False))),
+    ]
+    found = F.when(value.isNull(), F.lit(None).cast("string"))
+    for code, wrong in checks:
+        found = found.when(wrong, F.lit(code))
+    return found
+
+
+def full_name(person: Column) -> Column:
+    """First and last name."""
+    return F.concat_ws(" ", _filled(person["name"]["first"]), _filled(person["name"]["last"]))
+
+
+def display_name(person: Column) -> Column:
+    """Initials: all of a name the console shows."""
+    parts = [F.concat(F.upper(F.substring(_filled(person["name"][part]), 1, 1)), F.lit(".")) for part in ("first", "last")]
+    return F.concat_ws(" ", *parts)
+
+
+def full_address(person: Column) -> Column:
+    """Street, postcode and city, state, country; empty parts are left out, a postcode keeps its zeros and letters."""
+    place, street = person["location"], person["location"]["street"]
+    as_object = F.concat_ws(" ", F.get_json_object(street, "$.number"), F.get_json_object(street, "$.name"))
+    line = F.when(street.startswith("{"), as_object).otherwise(street)
+    town = F.concat_ws(" ", _filled(place["postcode"]), _filled(place["city"]))
+    return _filled(F.concat_ws(", ", *[_filled(part) for part in (line, town, place["state"], place["country"])]))
+
+
+def birth_date(person: Column) -> Column:
+    """The day of birth (UTC), of `{"date": ...}` or of the older text; null if it is none."""
+    return _day(person["dob"])
+
+
+def age(birth: Column, on: Column) -> Column:
+    """Whole years from birth to a day."""
+    before_birthday = (F.month(on) * 100 + F.dayofmonth(on)) < (F.month(birth) * 100 + F.dayofmonth(birth))
+    return F.year(on) - F.year(birth) - before_birthday.cast("int")
+
+
+def said_age(person: Column) -> Column:
+    """The age the source says, or null."""
+    return F.get_json_object(person["dob"], "$.age").cast("int")
+
+
+def email_domain(person: Column) -> Column:
+    """What follows the @, in lower case."""
+    return F.lower(F.substring_index(F.trim(person["email"]), "@", -1))
+
+
+def readable(person: Column, as_of: Column, ring: Column) -> dict[str, Column]:
+    """Columns of a row that stand in clear, by name. as_of: the day the age is of (that of the record, so that a
+    repeated write is the same)."""
+    place, birth = person["location"], birth_date(person)
+    return {
+        "nat": person["nat"], "gender": person["gender"], "country": _filled(place["country"]),
+        "city": _filled(place["city"]), "state": _filled(place["state"]),
+        "postcode_area": F.upper(F.substring(_filled(place["postcode"]), 1, 2)),
+        "display_name": display_name(person),
+        "age": age(birth, as_of), "age_as_of": as_of,
+        "birth_month": F.date_format(birth, "yyyy-MM"),
+        "registered_month": F.date_format(_day(person["registered"]), "yyyy-MM"),
+        "email_domain": email_domain(person),
+        "email_token": token(F.lower(F.trim(person["email"])), ring, "email"),
+    }
+
+
+def personal(person: Column) -> dict[str, Column]:
+    """The columns that are sealed, still in clear, by name (SEALED)."""
+    return {
+        "full_name": full_name(person), "full_address": full_address(person), "email": F.trim(person["email"]),
+        "phone": _filled(person["phone"]), "birth_date": birth_date(person).cast("string"),
+    }
+
+
+def _filled(value: Column) -> Column:
+    trimmed = F.trim(value)
+    return F.when(trimmed != "", trimmed)
+
+
+def _holds(condition: Column) -> Column:
+    return F.coalesce(condition, F.lit(False))
+
+
+def _any_nested(values: list[Column]) -> Column:
+    """Whether a text field holds an object or a list: from_json reads it as its text."""
+    nested = F.lit(False)
+    for value in values:
+        nested = nested | F.coalesce(value.startswith("{") | value.startswith("["), F.lit(False))
+    return nested
+
+
+def _day(value: Column) -> Column:
+    text = F.trim(F.when(value.startswith("{"), F.get_json_object(value, "$.date")).otherwise(value))
+    return F.when(text.rlike(DATE_FORM), F.substring(text, 1, 10).cast("date"))

@@ -1,0 +1,157 @@
+"""The control topic: commands of governance about one person, folded by the stream in their order.
+
+A command is `{"verb", "token", "sealed"}` under the request's id. `sealed` holds the uuid (and, for expire, `cut_off` in
+milliseconds), encrypted under a key that is never rotated: the topic is kept for ever, for the markers can be rebuilt
+from it. `recount` concerns nobody and carries neither token nor sealed part.
+"""
+
+import base64
+import binascii
+import json
+import uuid as uuids
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.clients import kafka_producer, mapped
+from engine.errors import CommandRefused
+from engine.sealing import CannotOpen, KeyRing
+from engine.settings import Settings
+
+VERBS = ("erase", "lift", "restrict", "unrestrict", "expire", "recount")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command as read: its place on the topic (offset), append time in milliseconds, and what it says."""
+
+    offset: int
+    at: int
+    verb: str
+    token: str = ""
+    uuid: str = ""
+    request: str = ""
+    cut_off: int = -1
+
+
+@dataclass(frozen=True)
+class Marker:
+    """What is remembered of a person who was subject of a command; kept by suppression token.
+
+    not_before: records appended at or before this moment (ms) do not count. last_command: offset of the newest command
+    folded in, so that none is carried out twice.
+    """
+
+    token: str
+    erased: bool = False
+    restricted: bool = False
+    not_before: int = -1
+    last_command: int = -1
+    request: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a turn has to respect for one person: the marker after the fold, and what the commands of this turn do.
+
+    uuid: known if a command of this turn names the person. void_until: a row appended at or before this moment (ms)
+    goes, -1 if none does.
+    """
+
+    marker: Marker
+    uuid: str = ""
+    void_until: int = -1
+    changed: bool = False
+
+    def voids(self, appended_at: int) -> bool:
+        """Whether a row of that append time must go: an erasure with no later lift takes it whatever its time."""
+        return self.marker.erased or appended_at <= self.void_until
+
+    def bars(self, appended_at: int) -> bool:
+        """Whether a record of that append time does not count."""
+        return self.marker.erased or appended_at <= self.marker.not_before
+
+
+def fold(markers: Mapping[str, Marker], commands: Iterable[Command]) -> dict[str, Verdict]:
+    """Folds commands into markers, per person in their order; returns a verdict for every marker and commanded person."""
+    verdicts = {token: Verdict(marker) for token, marker in markers.items()}
+    for command in commands:
+        if command.verb != "recount":
+            verdict = verdicts.get(command.token, Verdict(Marker(command.token)))
+            verdicts[command.token] = _carried_out(replace(verdict, uuid=command.uuid), command)
+    return verdicts
+
+
+def _carried_out(verdict: Verdict, command: Command) -> Verdict:
+    marker = verdict.marker
+    if command.offset <= marker.last_command:
+        return verdict    # was carried out before
+    marker = replace(marker, last_command=command.offset, request=command.request)
+    void_until = verdict.void_until
+    match command.verb:
+        case "erase":
+            marker = replace(marker, erased=True, not_before=max(marker.not_before, command.at))
+            void_until = max(void_until, command.at)
+        case "lift" if marker.erased:
+            marker = replace(marker, erased=False, not_before=max(marker.not_before, command.at))
+        case "expire":
+            marker = replace(marker, not_before=max(marker.not_before, command.cut_off))
+            void_until = max(void_until, command.cut_off)
+        case "restrict" | "unrestrict":
+            marker = replace(marker, restricted=command.verb == "restrict")
+    return replace(verdict, marker=marker, void_until=void_until, changed=True)
+
+
+def encode(keys: KeyRing, verb: str, request: str, uuid: str = "", cut_off: int = -1) -> bytes:
+    """The value of a command; CommandRefused for a verb or uuid that is none."""
+    if verb not in VERBS:
+        raise CommandRefused(f"There is no command {verb!r}; there are {', '.join(VERBS)}.")
+    if verb == "recount":
+        return json.dumps({"verb": verb}).encode()
+    person = canonical(uuid)
+    fields: dict[str, Any] = {"uuid": person} | ({"cut_off": cut_off} if verb == "expire" else {})
+    sealed = base64.b64encode(keys.seal_command(fields, request)).decode()
+    return json.dumps({"verb": verb, "token": keys.suppression_token(person), "sealed": sealed}).encode()
+
+
+def decode(keys: KeyRing, offset: int, at: int, key: bytes | None, value: bytes | None) -> Command:
+    """A record of the control topic as a Command; CommandRefused, with the reason, if it is none."""
+    try:
+        request = (key or b"").decode()
+        said = json.loads(value or b"")
+        verb = said["verb"]
+        if verb not in VERBS:
+            raise CommandRefused(f"there is no command {str(verb)[:20]!r}")
+        if verb == "recount":
+            return Command(offset, at, verb, request=request)
+        fields = keys.open_command(base64.b64decode(said["sealed"], validate=True), request)
+        if keys.suppression_token(fields["uuid"]) != said["token"]:
+            raise CommandRefused("the command's token is not that of its uuid")
+        return Command(offset, at, verb, said["token"], fields["uuid"], request, int(fields.get("cut_off", -1)))
+    except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, CannotOpen) as error:
+        raise CommandRefused(f"not a command ({type(error).__name__}); `rollcall erase` and its like make them") from None
+
+
+def send(settings: Settings, keys: KeyRing, verb: str, uuid: str = "", request: str = "",
+         say: Callable[[str], None] | None = None) -> int:
+    """Appends a command as governance and returns its offset; it is carried out by the stream's next turn."""
+    request = request or f"cli-{uuids.uuid4()}"
+    value = encode(keys, verb, request, uuid)
+    with mapped("sending a command", "governance"):
+        producer = kafka_producer(settings, "governance")
+        try:
+            sent = producer.send(settings.kafka.control_topic, key=request.encode(), value=value)
+            offset: int = sent.get(timeout=settings.kafka.request_timeout_s).offset
+        finally:
+            producer.close(timeout=settings.kafka.request_timeout_s)
+    if say is not None:
+        say(f"command {verb} ({request}) is on the control topic at offset {offset}")
+    return offset
+
+
+def canonical(uuid: str) -> str:
+    """A uuid as keys and rows write it: lower case with dashes."""
+    try:
+        return str(uuids.UUID(uuid))
+    except ValueError:
+        raise CommandRefused(f"{uuid!r} is not a uuid; one looks like 9a723211-0e87-41f1-b1e4-ed1a15226b80.") from None

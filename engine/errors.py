@@ -1,0 +1,128 @@
+"""Every error a user can meet, in one tree, so that retrying is decided by type and nothing reaches a terminal raw.
+
+RollcallError
+├── Retryable                 the same call may succeed later: waited for, visibly
+│   ├── StoreAway             Kafka, Cassandra or MongoDB does not answer
+│   └── SourceAway            the source of people answers with an error, slowly or not at all
+└── Final                     the same call fails again: somebody must act
+    ├── SettingsInvalid       a setting is missing, malformed or contradicts another
+    ├── ToolMissing           Java, Maven, Go or another program is not on this machine
+    ├── DownloadBroken        a fetched file is not the one whose checksum is written down
+    ├── PortTaken             another process listens where one of ours should
+    ├── SignInRefused         a store refuses our name or password
+    ├── StoreRefused          a store answers, but cannot do what was asked (a missing table, a malformed request)
+    ├── ServerFailed          one of the four systems ended or never became ready
+    ├── InputUnreadable       a file of people cannot be opened or is of no known shape
+    ├── LeaseHeld             another stream is writing to the same stores
+    ├── LeaseLost             another stream took over while this one ran
+    ├── OffsetsLost           the topic no longer holds records that were not read yet
+    ├── CommandRefused        a command on the control topic cannot be made or read
+    └── NotServed             the stream did not carry out a command within the time given
+
+Each message says what was received, what is allowed and what to run next:
+
+    try:
+        produce(settings, source)
+    except Retryable as error:
+        wait_and_say(error)
+    except Final as error:
+        print(error); raise SystemExit(error.exit_code)
+"""
+
+
+class RollcallError(Exception):
+    """What all errors of the product share: one sentence for people and an exit code for scripts."""
+
+    exit_code = 1
+
+
+class Retryable(RollcallError):
+    """The same call may succeed later."""
+
+    exit_code = 75    # sysexits.h EX_TEMPFAIL
+
+
+class StoreAway(Retryable):
+    """Kafka, Cassandra or MongoDB does not answer."""
+
+
+class SourceAway(Retryable):
+    """The source of people answers with an error, slowly or not at all."""
+
+
+class Final(RollcallError):
+    """The same call fails again until somebody acts."""
+
+
+class SettingsInvalid(Final):
+    """A setting is missing, malformed or contradicts another."""
+
+    exit_code = 78    # EX_CONFIG
+
+
+class ToolMissing(Final):
+    """A program that is needed is not on this machine."""
+
+    exit_code = 69    # EX_UNAVAILABLE
+
+
+class DownloadBroken(Final):
+    """A fetched file is not the one whose checksum is written down."""
+
+
+class PortTaken(Final):
+    """Another process listens where one of ours should."""
+
+    exit_code = 69
+
+
+class SignInRefused(Final):
+    """A store refuses our name or password."""
+
+    exit_code = 77    # EX_NOPERM
+
+
+class StoreRefused(Final):
+    """A store answers, but cannot do what was asked: something is missing there, or the request is malformed."""
+
+    exit_code = 70    # EX_SOFTWARE
+
+
+class ServerFailed(Final):
+    """One of the four systems ended or never became ready."""
+
+
+class InputUnreadable(Final):
+    """A file of people cannot be opened or is of no known shape."""
+
+    exit_code = 66    # EX_NOINPUT
+
+
+class LeaseHeld(Final):
+    """Another stream is writing to the same stores."""
+
+    exit_code = 73
+
+
+class LeaseLost(Final):
+    """Another stream took over while this one ran."""
+
+    exit_code = 73
+
+
+class OffsetsLost(Final):
+    """The topic no longer holds records that were not read yet."""
+
+    exit_code = 74
+
+
+class CommandRefused(Final):
+    """A command on the control topic cannot be made or read."""
+
+    exit_code = 65    # EX_DATAERR
+
+
+class NotServed(Final):
+    """The stream did not carry out a command within the time given."""
+
+    exit_code = 75

@@ -1,0 +1,123 @@
+"""How the flow is, hop by hop: what the supervisor says of each program, and what the stores themselves answer.
+
+A hop is ok when its program runs *and* it answers *and* what it last did is recent: a flag somebody set is not believed.
+"""
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kafka import TopicPartition
+
+from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
+from engine.errors import RollcallError
+from engine.processes import Processes
+from engine.settings import Settings
+from engine.stores.status import Status
+
+STALE_S = 30.0
+"""Seconds after which a heartbeat is old: the producer beats each second, the stream each lease_s / 6."""
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One hop: its name, whether it is ok, one sentence, and the facts behind it."""
+
+    name: str
+    ok: bool
+    says: str
+    facts: Facts = field(default_factory=dict)
+
+
+def look(settings: Settings, processes: Processes) -> list[Hop]:
+    """Every hop in the order of the flow. Does not raise for what is away: that is what it reports."""
+    programs = processes.status()
+    hops = [("producer", _producer), ("kafka", _kafka), ("stream", _stream), ("cassandra", _cassandra),
+            ("mongo", _mongo), ("view", _view)]
+    return [_hop(name, programs[name].state, programs[name].note, lambda ask=ask: ask(settings)) for name, ask in hops]
+
+
+def _hop(name: str, state: str, note: str, ask: Callable[[], tuple[bool, str, Facts]]) -> Hop:
+    if state != "running":
+        return Hop(name, False, f"its program is {state}{f' ({note})' if note else ''}; `rollcall up` starts it",
+                   {"program": state})
+    try:
+        ok, says, facts = ask()
+    except RollcallError as error:
+        return Hop(name, False, str(error), {"program": state})
+    return Hop(name, ok, says, {"program": state, **facts})
+
+
+def _producer(settings: Settings) -> tuple[bool, str, Facts]:
+    kept = _status_document(settings, "producer")
+    if kept is None:
+        return False, "it has not sent anything yet", {}
+    old = _age(kept["at"])
+    says = f"{kept['sent']} people sent from {kept['source']}, {kept['rate']:.0f} a second; {kept['state']}"
+    if old > STALE_S:
+        says = f"its last sign of life is {old:.0f} s old; {says}"
+    return old <= STALE_S and kept["state"] == "running", says, {key: kept[key] for key in kept if key != "_id"}
+
+
+def _kafka(settings: Settings) -> tuple[bool, str, Facts]:
+    topics = (settings.kafka.topic, settings.kafka.control_topic, settings.kafka.dead_topic)
+    with mapped("looking at the topics", "verify"):
+        consumer = kafka_consumer(settings, "verify")
+        try:
+            ends = {topic: sum(consumer.end_offsets([TopicPartition(topic, number) for number in
+                                                     consumer.partitions_for_topic(topic) or ()]).values())
+                    for topic in topics}
+        finally:
+            consumer.close()
+    return True, f"{ends[topics[0]]} records ever appended, {ends[topics[2]]} dead letters", {"ends": ends}
+
+
+def _stream(settings: Settings) -> tuple[bool, str, Facts]:
+    with mongo_client(settings, "verify") as client:
+        status = Status(client[settings.mongo.database])
+        lease, figures, state = status.lease(), status.read("figures"), status.writer()
+    if lease is None or lease["released"]:
+        return False, "it is starting: it does not hold the lease yet", {}
+    if figures is None:
+        return False, "it is starting: it has not done a turn yet", {}
+    facts = {"turn": figures["turn"], "at": figures["at"], "behind": figures["behind"], "totals": figures["totals"],
+             "seconds": figures["seconds"], "open": state.open is not None, "synthetic": figures["synthetic"]}
+    return True, f"turn {figures['turn']} done, {figures['behind']} records behind", facts
+
+
+def _cassandra(settings: Settings) -> tuple[bool, str, Facts]:
+    with cassandra_session(settings, "verify") as session, mapped("counting rows", "verify"):
+        # COUNT reads every row: right for this size, and the status says how old its other figures are
+        rows = session.execute(f"SELECT COUNT(*) FROM {settings.cassandra.keyspace}.profiles").one()[0]
+    return True, f"{rows} rows", {"rows": rows}
+
+
+def _mongo(settings: Settings) -> tuple[bool, str, Facts]:
+    with mongo_client(settings, "verify") as client, mapped("reading aggregates", "verify"):
+        kept = list(client[settings.mongo.database]["users_by_nationality"].find({}, {"users": 1}))
+    users = sum(document["users"] for document in kept)
+    return True, f"{users} users of {len(kept)} nationalities counted", {"users": users, "nationalities": len(kept)}
+
+
+def _view(settings: Settings) -> tuple[bool, str, Facts]:
+    address = f"http://{settings.view.host}:{settings.view.port}/"
+    try:
+        with urllib.request.urlopen(f"{address}healthz", timeout=settings.view.refresh_s) as answer:  # noqa: S310
+            ok = answer.status == 200
+    except (urllib.error.URLError, OSError) as error:
+        return False, f"{address} does not answer ({type(error).__name__})", {"address": address}
+    return ok, address, {"address": address}
+
+
+def _status_document(settings: Settings, name: str) -> dict[str, Any] | None:
+    with mongo_client(settings, "verify") as client:
+        return Status(client[settings.mongo.database]).read(name)
+
+
+def _age(at: datetime) -> float:
+    return (datetime.now(UTC) - at).total_seconds()

@@ -1,0 +1,75 @@
+"""The native MongoDB side: FerretDB, the MongoDB wire protocol on SQLite, with SCRAM sign-in."""
+
+import subprocess
+import time
+
+from engine import clients, secrets
+from engine.errors import ServerFailed, SignInRefused, StoreAway
+from engine.native import fetch, tools
+from engine.native.server import HOST, Say, private_folder
+from engine.settings import Settings, outer_environment
+
+SETUP_LIMIT_S = 30
+
+
+def ports(settings: Settings) -> dict[str, int]:
+    """Setting -> port."""
+    return {"mongo.port": settings.mongo.port}
+
+
+def configure(settings: Settings, say: Say) -> None:
+    """Makes the data folder; before the first start also the administrator `provision`. Raises ServerFailed."""
+    private_folder(settings.data / "mongo")
+    private_folder(settings.run / "mongo")
+    done = settings.data / "mongo" / "administrator-made"
+    if not done.exists():
+        say("mongo: making its administrator")
+        _make_administrator(settings)
+        done.touch()
+
+
+def command(settings: Settings) -> list[str]:
+    """The command that runs FerretDB in the foreground. Its log holds errors only: at WARN it quotes documents."""
+    data = settings.data / "mongo"
+    return [
+        str(fetch.FERRETDB.folder(settings) / "ferretdb"), "--handler=sqlite", f"--sqlite-url={data.as_uri()}/",
+        f"--listen-addr={HOST}:{settings.mongo.port}", "--debug-addr=-", "--telemetry=disable",
+        f"--state-dir={settings.run / 'mongo'}", "--test-enable-new-auth=true", "--log-level=error"]
+
+
+def probe(settings: Settings) -> None:
+    """Signs in as `provision`. Raises StoreAway, SignInRefused."""
+    with clients.mapped("asking MongoDB whether it is ready", "provision"), \
+            clients.mongo_client(settings, "provision") as client:
+        client.list_database_names()
+
+
+def _make_administrator(settings: Settings) -> None:
+    """Runs FerretDB once with the administrator's name and password in its environment.
+
+    FerretDB makes the user before it listens, and asks for sign-in from then on, also in later runs without these.
+    """
+    env = {**outer_environment(), "FERRETDB_SETUP_DATABASE": settings.mongo.auth_source,
+           "FERRETDB_SETUP_USERNAME": "provision",
+           "FERRETDB_SETUP_PASSWORD": secrets.password(settings, "provision").get_secret_value()}
+    log = private_folder(settings.logs_dir) / "mongo-setup.log"
+    with log.open("w") as output:
+        server = subprocess.Popen(command(settings), env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        try:
+            limit = time.monotonic() + SETUP_LIMIT_S
+            while True:
+                if server.poll() is not None or time.monotonic() > limit:
+                    raise ServerFailed(tools.failed("First start of FerretDB", server.poll() or 0, log.read_text()))
+                try:
+                    probe(settings)
+                    return
+                except StoreAway:
+                    time.sleep(0.05)
+                except SignInRefused:
+                    raise ServerFailed(
+                        f"FerretDB does not know this installation's password of 'provision': the data in "
+                        f"{settings.data / 'mongo'} were made with other secrets than those in {settings.secrets}. "
+                        "Put those secrets back, or move the data folder away and run `rollcall up`.") from None
+        finally:
+            server.terminate()
+            server.wait()

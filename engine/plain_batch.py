@@ -1,0 +1,107 @@
+"""A turn's batch in plain Python: that of idle turns, and what Spark's batch is compared with in tests."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from engine.commands import Marker, Verdict
+from engine.person import Cell, Record, Row
+
+
+@dataclass
+class PlainResolved:
+    """See engine/write_order.py, Resolved."""
+
+    deltas: Counter[Cell]
+    deletes: list[str]
+    recoloured: dict[str, bool]
+    barred: list[str]
+    figures: dict[str, int]
+    rows: list[tuple[Row, Record]]
+    write: Callable[[Sequence[tuple[Row, Record]], int], None] | None
+
+    def write_rows(self, timestamp: int) -> None:
+        """Writes the new and changed rows."""
+        if self.rows:
+            if self.write is None:
+                raise RuntimeError("an idle turn has no records, so no rows to write")
+            self.write(self.rows, timestamp)
+
+
+@dataclass
+class PlainBatch:
+    """A batch over a list of records.
+
+    token: suppression token of a uuid. read_markers, read_rows: the stores' look-ups. write: writes rows made of records.
+    """
+
+    number: int | None
+    records: Sequence[Record]
+    token: Callable[[str], str]
+    read_markers: Callable[[Sequence[str]], dict[str, Marker]]
+    read_rows: Callable[[Iterable[str]], dict[str, Row]]
+    write: Callable[[Sequence[tuple[Row, Record]], int], None] | None = None
+    dead: Callable[[], int] = field(default=lambda: 0)
+
+    def fingerprint(self) -> str:
+        """Count and hash of the (partition, offset) of the records."""
+        places = sorted((record.at.partition, record.at.offset) for record in self.records)
+        return f"{len(places)}:{sha256(repr(places).encode()).hexdigest()[:16]}"
+
+    def set_aside(self) -> int:
+        """Dead letters: the caller's."""
+        return self.dead()
+
+    def markers(self) -> dict[str, Marker]:
+        """Markers of the people of this batch."""
+        return self.read_markers(sorted({self.token(record.uuid) for record in self.records}))
+
+    def resolve(self, verdicts: Mapping[str, Verdict]) -> PlainResolved:
+        """One person after the other, in the words of flow.md, hop 3."""
+        by_person: dict[str, list[Record]] = {verdict.uuid: [] for verdict in verdicts.values() if verdict.uuid}
+        for record in self.records:
+            by_person.setdefault(record.uuid, []).append(record)
+        standing = self.read_rows(sorted(by_person))
+        done = PlainResolved(Counter(), [], {}, [], Counter(), [], self.write)
+        for uuid, records in sorted(by_person.items()):
+            token = self.token(uuid)
+            verdict = verdicts.get(token, Verdict(Marker(token)))
+            self._person(uuid, records, standing.get(uuid), verdict, done)
+        return done
+
+    def _person(self, uuid: str, records: list[Record], prior: Row | None, verdict: Verdict,
+                done: PlainResolved) -> None:
+        row = prior
+        if prior is not None and verdict.voids(prior.at.appended_at):
+            row = None
+        if row is None and (prior is not None or verdict.void_until >= 0 or (verdict.uuid and verdict.marker.erased)):
+            done.deletes.append(uuid)
+        may = [record for record in records if not verdict.bars(record.at.appended_at)]
+        if len(may) < len(records) and verdict.marker.erased:
+            done.barred.append(uuid)
+        newest = _newest(may)
+        counted = not verdict.marker.restricted
+        after = row
+        if newest is not None and (row is None or newest.at.newer_than(row.at)):
+            after = Row(uuid, newest.at, row.first_seen if row else newest.at.appended_at, counted,
+                        newest.nat, newest.gender, newest.birth_month, newest.email_domain)
+            done.rows.append((after, newest))
+            done.figures["new" if row is None else "changed"] = done.figures.get("new" if row is None else "changed", 0) + 1
+        elif row is not None and row.counted != counted:
+            after = Row(uuid, row.at, row.first_seen, counted, row.nat, row.gender, row.birth_month, row.email_domain)
+            done.recoloured[uuid] = counted
+        for cell in prior.cells() if prior else ():
+            done.deltas[cell] -= 1
+        for cell in after.cells() if after else ():
+            done.deltas[cell] += 1
+
+
+def _newest(records: Sequence[Record]) -> Record | None:
+    """The greatest offset within a partition, then the latest append time between partitions."""
+    last: dict[int, Record] = {}
+    for record in records:
+        kept = last.get(record.at.partition)
+        if kept is None or record.at.newer_than(kept.at):
+            last[record.at.partition] = record
+    return max(last.values(), key=lambda record: (record.at.appended_at, record.at.partition), default=None)

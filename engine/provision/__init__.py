@@ -1,0 +1,33 @@
+"""Makes topics, principals, tables, roles, indexes and collections what they should be, as often as it is called.
+
+Only what differs is changed, and each change is said:
+
+    >>> provision(settings, print)
+    topic user_profiles: retention.ms 1000 -> 604800000
+    1
+    >>> provision(settings, print)
+    0
+"""
+
+from collections.abc import Callable
+
+from engine.provision.cassandra import provision_cassandra
+from engine.provision.changes import Changes
+from engine.provision.kafka import provision_kafka
+from engine.provision.mongo import provision_mongo
+from engine.settings import Settings
+
+__all__ = ["provision"]
+
+
+def provision(settings: Settings, say: Callable[[str], None]) -> int:
+    """Provisions the three stores, signed in as `provision`; returns the number of things changed.
+
+    say: called with one line for each change, and for each difference that is left alone on purpose.
+    Raises StoreAway when a store does not answer, SignInRefused when it refuses `provision`.
+    """
+    changes = Changes(say)
+    provision_kafka(settings, changes)
+    provision_cassandra(settings, changes)
+    provision_mongo(settings, changes)
+    return changes.count

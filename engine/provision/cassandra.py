@@ -1,0 +1,206 @@
+"""Cassandra as it should be: keyspace, tables with masks and indexes, roles with exactly the permissions they need."""
+
+import ast
+import re
+from typing import Any
+
+from cassandra.cluster import Session
+
+from engine import secrets
+from engine.clients import cassandra_session, mapped
+from engine.errors import SettingsInvalid, SignInRefused, StoreAway
+from engine.provision.changes import Changes, settled
+from engine.settings import Settings
+from engine.stores.schema import MARKERS, MASK, PROFILES, TABLES, Column, Table
+
+GRANTS: dict[str, dict[str, frozenset[str]]] = {
+    "stream": {
+        PROFILES.name: frozenset({"SELECT", "MODIFY", "UNMASK"}),
+        MARKERS.name: frozenset({"SELECT", "MODIFY", "UNMASK"})},
+    "producer": {MARKERS.name: frozenset({"SELECT"})},
+    "verify": {PROFILES.name: frozenset({"SELECT", "UNMASK"}), MARKERS.name: frozenset({"SELECT", "UNMASK"})},
+    "governance": {MARKERS.name: frozenset({"SELECT"})},
+}
+"""Role -> table -> permissions. The roles are no superusers and belong to no other role."""
+
+DDL_TIMEOUT_S = 60.0
+"""Seconds a change of the schema may take: on a cold server much longer than a read."""
+
+Grant = tuple[str, str]
+"""Permission and resource, as Cassandra lists them: ("SELECT", "<table rollcall.markers>")."""
+
+
+def provision_cassandra(settings: Settings, changes: Changes) -> None:
+    """Keyspace, tables, roles."""
+    keyspace = settings.cassandra.keyspace
+    with mapped("provisioning Cassandra", "provision"), cassandra_session(settings, "provision") as session:
+        _keyspace(session, settings, changes)
+        for table in TABLES:
+            _table(session, keyspace, table, changes)
+        for role in GRANTS:
+            _role(session, settings, role, changes)
+            _grants(session, keyspace, role, changes)
+
+
+def _change(session: Session, statement: str) -> None:
+    session.execute(statement, timeout=DDL_TIMEOUT_S)
+
+
+def _keyspace(session: Session, settings: Settings, changes: Changes) -> None:
+    name, wanted = settings.cassandra.keyspace, replication(settings)
+    rows = list(session.execute("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = %s", (name,)))
+    if not rows:
+        _change(session, f"CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = {wanted}")
+        changes.made(f"keyspace {name}: created with replication {wanted}")
+    elif (there := _short(rows[0].replication)) != wanted:
+        _change(session, f"ALTER KEYSPACE {name} WITH replication = {wanted}")
+        changes.made(f"keyspace {name}: replication {there} -> {wanted}; run `nodetool repair {name}` on each node")
+
+
+def replication(settings: Settings) -> dict[str, str]:
+    """The keyspace's replication setting as a map of texts; SettingsInvalid when it is none."""
+    text = settings.cassandra.replication
+    try:
+        value = ast.literal_eval(text)
+        return _short({str(key): str(part) for key, part in value.items()})
+    except (ValueError, SyntaxError, AttributeError):
+        raise SettingsInvalid(
+            f"Setting ROLLCALL_CASSANDRA__REPLICATION is no CQL map: {text!r}. Allowed is for example "
+            "{'class': 'NetworkTopologyStrategy', 'datacenter1': 3}.") from None
+
+
+def _short(options: Any) -> dict[str, str]:
+    """Options with the class without its package, so that both spellings compare."""
+    return {key: value.rpartition(".")[2] if key == "class" else value for key, value in dict(options).items()}
+
+
+def _table(session: Session, keyspace: str, table: Table, changes: Changes) -> None:
+    place = f"{keyspace}.{table.name}"
+    rows = list(session.execute(
+        "SELECT comment, compaction FROM system_schema.tables WHERE keyspace_name = %s AND table_name = %s",
+        (keyspace, table.name)))
+    if not rows:
+        columns = ", ".join(_declared(column) for column in table.columns)
+        _change(session, f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY ({quoted(table.key)})) WITH "
+                         f"comment = '{table.comment}' AND compaction = {dict(table.compaction)}")
+        changes.made(f"table {place}: created")
+    else:
+        if rows[0].comment != table.comment:
+            _change(session, f"ALTER TABLE {place} WITH comment = '{table.comment}'")
+            changes.made(f"table {place}: comment set")
+        if not dict(table.compaction).items() <= _short(rows[0].compaction).items():
+            _change(session, f"ALTER TABLE {place} WITH compaction = {dict(table.compaction)}")
+            changes.made(f"table {place}: compaction set to {dict(table.compaction)}")
+        _columns(session, keyspace, table, changes)
+    _indexes(session, keyspace, table, changes)
+
+
+def _declared(column: Column) -> str:
+    return f"{quoted(column.name)} {column.kind}" + (f" MASKED WITH {MASK}()" if column.masked else "")
+
+
+def quoted(name: str) -> str:
+    """A column's name as CQL takes it whatever it is: `token` for one is a reserved word."""
+    return f'"{name}"'
+
+
+def _columns(session: Session, keyspace: str, table: Table, changes: Changes) -> None:
+    place, names = f"{keyspace}.{table.name}", (keyspace, table.name)
+    kinds = {row.column_name: row.type for row in session.execute(
+        "SELECT column_name, type FROM system_schema.columns WHERE keyspace_name = %s AND table_name = %s", names)}
+    masks = {row.column_name: row.function_name for row in session.execute(
+        "SELECT column_name, function_name FROM system_schema.column_masks "
+        "WHERE keyspace_name = %s AND table_name = %s", names)}
+    for column in table.columns:
+        if column.name not in kinds:
+            _change(session, f"ALTER TABLE {place} ADD {_declared(column)}")
+            changes.made(f"table {place}: column {column.name} added")
+            continue
+        if kinds[column.name] != column.kind:
+            changes.left(f"table {place}: column {column.name} is {kinds[column.name]}, it should be {column.kind}; "
+                         "Cassandra cannot change a type: drop the column by hand, then run `rollcall recount`")
+        if column.masked and masks.get(column.name) != MASK:
+            _change(session, f"ALTER TABLE {place} ALTER {quoted(column.name)} MASKED WITH {MASK}()")
+            changes.made(f"table {place}: column {column.name} masked")
+        elif not column.masked and column.name in masks:
+            _change(session, f"ALTER TABLE {place} ALTER {quoted(column.name)} DROP MASKED")
+            changes.made(f"table {place}: column {column.name} unmasked")
+
+
+def _indexes(session: Session, keyspace: str, table: Table, changes: Changes) -> None:
+    there = {row.index_name: row.options for row in session.execute(
+        "SELECT index_name, options FROM system_schema.indexes WHERE keyspace_name = %s AND table_name = %s",
+        (keyspace, table.name))}
+    for name, column in table.indexes.items():
+        options = there.get(name)
+        if options is not None:
+            kind = options.get("class_name", "").rpartition(".")[2].lower()
+            if options.get("target") == column and kind in {"sai", "storageattachedindex"}:
+                continue
+            _change(session, f"DROP INDEX IF EXISTS {keyspace}.{name}")
+        _change(session, f"CREATE INDEX IF NOT EXISTS {name} ON {keyspace}.{table.name} ({quoted(column)}) USING 'sai'")
+        changes.made(f"index {keyspace}.{name}: {'created' if options is None else 'made anew'}")
+
+
+def _role(session: Session, settings: Settings, role: str, changes: Changes) -> None:
+    rows = list(session.execute(
+        "SELECT can_login, is_superuser, member_of FROM system_auth.roles WHERE role = %s", (role,)))
+    if not rows:
+        _with_password(session, settings, role, "CREATE ROLE IF NOT EXISTS")
+        changes.made(f"Cassandra role {role}: created")
+        return
+    there = rows[0]
+    if there.is_superuser or not there.can_login:
+        _change(session, f"ALTER ROLE {role} WITH LOGIN = true AND SUPERUSER = false")
+        changes.made(f"Cassandra role {role}: may sign in and is no superuser")
+    for parent in there.member_of or ():
+        _change(session, f"REVOKE {parent} FROM {role}")
+        changes.made(f"Cassandra role {role}: no longer belongs to role {parent}")
+    if not _signs_in(settings, role):
+        _with_password(session, settings, role, "ALTER ROLE")
+        changes.made(f"Cassandra role {role}: password set again")
+
+
+def _with_password(session: Session, settings: Settings, role: str, verb: str) -> None:
+    secret = secrets.password(settings, role).get_secret_value().replace("'", "''")
+
+    def set_once() -> bool:
+        try:
+            with mapped(f"setting the password of {role} in Cassandra", "provision"):
+                _change(session, f"{verb} {role} WITH PASSWORD = '{secret}' AND LOGIN = true AND SUPERUSER = false")
+        except StoreAway:    # "overloaded" is what Cassandra says of a password changed less than 5 s ago
+            return False
+        return True
+
+    settled(set_once, f"Cassandra does not take a new password of role {role}")
+    settled(lambda: _signs_in(settings, role), f"Cassandra role {role} cannot sign in with its new password")
+
+
+def _signs_in(settings: Settings, role: str) -> bool:
+    try:
+        with cassandra_session(settings, role):
+            return True
+    except SignInRefused:
+        return False
+
+
+def _grants(session: Session, keyspace: str, role: str, changes: Changes) -> None:
+    """Missing permissions first, surplus ones after, so that nobody is locked out in between."""
+    wanted: set[Grant] = {
+        (permission, f"<table {keyspace}.{table}>")
+        for table, permissions in GRANTS[role].items() for permission in permissions}
+    there: set[Grant] = {
+        (row.permission, row.resource)
+        for row in session.execute(f"LIST ALL PERMISSIONS OF {role} NORECURSIVE", timeout=DDL_TIMEOUT_S)}
+    for permission, resource in sorted(wanted - there):
+        _change(session, f"GRANT {permission} ON {in_cql(resource)} TO {role}")
+        changes.made(f"Cassandra role {role}: granted {permission} on {resource.strip('<>')}")
+    for permission, resource in sorted(there - wanted):
+        _change(session, f"REVOKE {permission} ON {in_cql(resource)} FROM {role}")
+        changes.made(f"Cassandra role {role}: revoked {permission} on {resource.strip('<>')}, it is not needed")
+
+
+def in_cql(resource: str) -> str:
+    """A resource as Cassandra lists it ("<all tables in rollcall>"), in the words GRANT and REVOKE take."""
+    words = resource.strip("<>")
+    return re.sub(r"^all (tables|functions) in ", r"all \1 in keyspace ", words)

@@ -1,0 +1,143 @@
+"""The key ring: what is sealed with which key, so that no personal value is ever at rest in clear.
+
+Sealing is AES-256-GCM; a sealed value is `key id (4 bytes) + nonce (12) + ciphertext + tag (16)`, and additional data ties
+it to its place (a column of one person, one dead letter, one command), so that it cannot be moved elsewhere. Tokens are
+HMAC-SHA256 in hex. engine/columns.py builds the same bytes from Spark's native expressions; a test holds them together.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import secrets as random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from engine.errors import SettingsInvalid
+from engine.secrets import write_secret
+from engine.settings import Settings
+
+KEY_ID_BYTES = 4
+NONCE_BYTES = 12
+
+
+class CannotOpen(ValueError):
+    """A sealed value is damaged, was moved from its place, or its key is not in the ring."""
+
+
+@dataclass(frozen=True, repr=False)
+class KeyRing:
+    """The keys of one installation. All are 32 bytes.
+
+    columns: key id -> key of the row's sealed columns; `current` names the one new rows use. email: tokens people are
+    found by. suppression: tokens of the markers; not rotated while markers stand. control: fields of commands; never
+    rotated, for the control topic is kept for ever. dead: dead letters.
+    """
+
+    current: str
+    columns: dict[str, bytes]
+    email: bytes
+    suppression: bytes
+    control: bytes
+    dead: bytes
+
+    def __repr__(self) -> str:
+        return f"KeyRing(current={self.current!r}, columns={sorted(self.columns)})"
+
+    def seal_column(self, uuid: str, column: str, value: str) -> bytes:
+        """One column of one person, sealed under the current key."""
+        return _seal(self.current, self.columns[self.current], value.encode(), column_place(uuid, column))
+
+    def open_column(self, uuid: str, column: str, sealed: bytes) -> str:
+        """What `seal_column`, or Spark, sealed; CannotOpen if it is not that."""
+        key = self.columns.get(sealed[:KEY_ID_BYTES].decode("ascii", "replace"))
+        if key is None:
+            raise CannotOpen(f"column {column}: its key id is not in the key ring")
+        return _open(key, sealed, column_place(uuid, column)).decode()
+
+    def email_token(self, email: str) -> str:
+        """What an e-mail is found by: the same for all who share it, in any case."""
+        return token(self.email, email.lower())
+
+    def suppression_token(self, uuid: str) -> str:
+        """What a person's marker is kept under: by uuid, for e-mails are shared."""
+        return token(self.suppression, uuid.lower())
+
+    def seal_dead_letter(self, value: bytes, place: str) -> bytes:
+        """The value of a dead letter."""
+        return _seal("dead", self.dead, value, f"dead|{place}")
+
+    def open_dead_letter(self, sealed: bytes, place: str) -> bytes:
+        """The value of a dead letter, as `seal_dead_letter` got it."""
+        return _open(self.dead, sealed, f"dead|{place}")
+
+    def seal_command(self, fields: dict[str, Any], request: str) -> bytes:
+        """The fields of a command that name a person."""
+        return _seal("ctrl", self.control, json.dumps(fields).encode(), f"command|{request}")
+
+    def open_command(self, sealed: bytes, request: str) -> dict[str, Any]:
+        """The fields of a command, as `seal_command` got them."""
+        fields: dict[str, Any] = json.loads(_open(self.control, sealed, f"command|{request}"))
+        return fields
+
+
+def column_place(uuid: str, column: str) -> str:
+    """The additional data of a sealed column."""
+    return f"{uuid}|{column}"
+
+
+def token(key: bytes, value: str) -> str:
+    """HMAC-SHA256 of `value`, in hex."""
+    return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
+
+
+def ensure_keys(settings: Settings) -> bool:
+    """Makes the key ring if there is none; returns whether it did."""
+    path = _path(settings)
+    if path.exists():
+        return False
+    fresh = {
+        "current": "k001", "columns": {"k001": random.token_hex(32)},
+        **{name: random.token_hex(32) for name in ("email", "suppression", "control", "dead")},
+    }
+    write_secret(path, json.dumps(fresh, indent=1).encode())
+    return True
+
+
+def load_keys(settings: Settings) -> KeyRing:
+    """Reads the key ring of this installation."""
+    path = _path(settings)
+    try:
+        kept = json.loads(path.read_text())
+        keys = KeyRing(
+            current=kept["current"], columns={name: bytes.fromhex(key) for name, key in kept["columns"].items()},
+            **{name: bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")})
+    except FileNotFoundError:
+        raise SettingsInvalid(f"There is no key ring: {path} is missing. `rollcall up` makes one for a new "
+                              "installation; for an old one restore it, or its rows cannot be read.") from None
+    except (ValueError, KeyError, TypeError):
+        raise SettingsInvalid(f"The key ring {path} is damaged. Restore it from its backup.") from None
+    if keys.current not in keys.columns or any(len(name) != KEY_ID_BYTES for name in keys.columns):
+        raise SettingsInvalid(f"The key ring {path} is damaged: `current` must name one of `columns` by 4 letters.")
+    return keys
+
+
+def _path(settings: Settings) -> Path:
+    return settings.secrets / "keys.json"
+
+
+def _seal(key_id: str, key: bytes, value: bytes, place: str) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return key_id.encode("ascii") + nonce + AESGCM(key).encrypt(nonce, value, place.encode())
+
+
+def _open(key: bytes, sealed: bytes, place: str) -> bytes:
+    nonce = sealed[KEY_ID_BYTES:KEY_ID_BYTES + NONCE_BYTES]
+    try:
+        return AESGCM(key).decrypt(nonce, sealed[KEY_ID_BYTES + NONCE_BYTES:], place.encode())
+    except (InvalidTag, ValueError):
+        raise CannotOpen(f"a value at {place.split('|')[-1]} is damaged or not from there") from None

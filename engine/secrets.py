@@ -1,0 +1,52 @@
+"""Passwords of this installation: made once at random, one file each, readable by the owner alone.
+
+A secret never stands on a command line, in a log or in git; programs read it from here, where they run.
+"""
+
+import os
+import secrets as random
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from engine.errors import SettingsInvalid
+from engine.settings import Settings
+
+PRINCIPALS = ("broker", "provision", "producer", "stream", "governance", "verify", "view")
+"""Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; the others: one program each."""
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Writes `content` so that it is never readable by others and never half there."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def ensure_passwords(settings: Settings) -> list[str]:
+    """Makes the passwords that are missing; returns whose were made."""
+    settings.secrets.mkdir(parents=True, exist_ok=True)
+    settings.secrets.chmod(0o700)
+    made = [name for name in PRINCIPALS if not _path(settings, name).exists()]
+    for name in made:
+        write_secret(_path(settings, name), random.token_hex(24).encode())
+    return made
+
+
+def password(settings: Settings, principal: str) -> SecretStr:
+    """The password of a principal of this installation."""
+    path = _path(settings, principal)
+    try:
+        return SecretStr(path.read_text())
+    except FileNotFoundError:
+        raise SettingsInvalid(
+            f"There is no password for {principal!r}: {path} is missing. `rollcall up` makes them.") from None
+
+
+def _path(settings: Settings, principal: str) -> Path:
+    return settings.secrets / f"{principal}.password"

@@ -1,0 +1,242 @@
+"""Every setting, by section, frozen and described; the only module that reads the environment.
+
+A setting comes from, in this order: the environment (`ROLLCALL_KAFKA__PORT=9192`), the file `settings.toml` in the
+installation's folder (`[kafka]` / `port = 9192`), the default below. The installation's folder is `ROLLCALL_HOME`,
+by default `var/` of the clone. docs/settings.md lists them all (a test compares).
+"""
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from engine.errors import SettingsInvalid
+
+CLONE = Path(__file__).resolve().parent.parent
+
+
+class Section(BaseModel):
+    """One section: frozen, and an unknown name is an error rather than a silent typo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kafka(Section):
+    """Kafka: the broker and the three topics."""
+
+    host: str = Field("127.0.0.1", description="Address clients use and the native broker listens on.")
+    port: int = Field(9092, description="Port of the SASL listener for clients.")
+    controller_port: int = Field(9093, description="Port of the controller listener (native broker only).")
+    heap: str = Field("512m", description="Java heap of the native broker.")
+    topic: str = Field("user_profiles", description="Topic of people; `.control` and `.dead` are appended for the others.")
+    partitions: int = Field(4, description="Partitions of the people topic.")
+    replication: int = Field(1, description="Replication factor of all three topics.")
+    retention_hours: int = Field(168, description="Hours a person's record stays in the topic.")
+    dead_retention_hours: int = Field(720, description="Hours a dead letter stays.")
+    segment_minutes: int = Field(60, description="Age at which a segment is rolled, so that compaction can reach it.")
+    max_compaction_lag_minutes: int = Field(120, description="Longest time before a superseded record is compacted away.")
+    request_timeout_s: int = Field(10, description="Seconds after which a request of ours is given up.")
+
+    @property
+    def bootstrap(self) -> str:
+        """`host:port` for clients."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def control_topic(self) -> str:
+        """Topic of the commands."""
+        return f"{self.topic}.control"
+
+    @property
+    def dead_topic(self) -> str:
+        """Topic of the dead letters."""
+        return f"{self.topic}.dead"
+
+
+class Cassandra(Section):
+    """Cassandra: rows and markers."""
+
+    host: str = Field("127.0.0.1", description="Contact point, and the address the native node listens on.")
+    port: int = Field(9042, description="CQL port.")
+    storage_port: int = Field(7000, description="Port between nodes (native node only).")
+    heap: str = Field("1g", description="Java heap of the native node.")
+    keyspace: str = Field("rollcall", description="Keyspace of profiles and markers.")
+    datacenter: str = Field("datacenter1", description="Local data centre of the contact point.")
+    replication: str = Field(
+        "{'class': 'SimpleStrategy', 'replication_factor': 1}",
+        description="CQL replication map of the keyspace; NetworkTopologyStrategy on a cluster.")
+    consistency: Literal["LOCAL_ONE", "LOCAL_QUORUM", "ONE", "QUORUM"] = Field(
+        "LOCAL_QUORUM", description="Consistency of every read and write.")
+    commitlog_sync: Literal["periodic", "group", "batch"] = Field(
+        "group", description="When the native node forces its log to disk: `periodic` can lose 10 s in a power cut.")
+    request_timeout_s: int = Field(10, description="Seconds after which a request of ours is given up.")
+
+
+class Mongo(Section):
+    """MongoDB (or the embedded FerretDB): aggregates and the stream's own state."""
+
+    host: str = Field("127.0.0.1", description="Address clients use and the native server listens on.")
+    port: int = Field(27017, description="Port of the wire protocol.")
+    database: str = Field("rollcall", description="Database of the aggregates and of the stream's state.")
+    auth_source: str = Field("admin", description="Database the users live in.")
+    bulk: int = Field(40, description="Operations in one bulk write; FerretDB hangs for good at about 100.", le=60)
+    request_timeout_s: int = Field(10, description="Seconds after which a request of ours is given up.")
+
+
+class Spark(Section):
+    """Spark: where the stream's batches run."""
+
+    master: str = Field("local[2]", description="Spark master: local[N], spark://..., yarn or k8s://...")
+    driver_memory: str = Field("1500m", description="Java heap of the driver.")
+    shuffle_partitions: int = Field(2, description="Partitions after a shuffle: about the number of cores.")
+    ui: bool = Field(False, description="Whether Spark's own web page is served (on 127.0.0.1).")
+
+
+class Stream(Section):
+    """The stream: Kafka to the stores."""
+
+    max_offsets_per_trigger: int = Field(8000, description="Most records in one batch.")
+    trigger_ms: int = Field(500, description="Shortest time between two batches, in milliseconds.")
+    idle_turn_s: float = Field(1.0, description="Seconds between two looks at the control topic when no people flow.")
+    checkpoint: str = Field("", description="URL of Spark's checkpoint; empty: `checkpoint` in the installation's folder.")
+    lease_s: float = Field(15.0, description="Seconds without a heartbeat after which a stream counts as dead.")
+    hold_s: int = Field(300, description="Longest time a `verify` may hold the stream still.")
+
+
+class Producer(Section):
+    """The producer: people to Kafka."""
+
+    source: Literal["auto", "randomuser", "synthetic", "replay"] = Field(
+        "auto", description="Where people come from: `auto` tries randomuser once and else takes synthetic.")
+    rate: float = Field(50.0, description="People a second at most; 0: as fast as it goes.", ge=0)
+    page: int = Field(500, description="People in one page of the source.", ge=1, le=5000)
+    seed: str = Field("", description="Seed of randomuser or synthetic; empty: one is drawn once per installation.")
+    skip_erased: bool = Field(True, description="Whether erased people are left out before they reach Kafka.")
+    markers_refresh_s: float = Field(10.0, description="Seconds between two readings of who is erased.")
+    file: str = Field("", description="File of the replay source.")
+
+
+class Randomuser(Section):
+    """The randomuser API."""
+
+    base_url: str = Field("https://randomuser.me/api/1.4/", description="Address of the API; ends in a slash.")
+    timeout_s: float = Field(15.0, description="Seconds to wait for an answer.")
+    wait_first_s: float = Field(1.0, description="First pause after a failed page; it doubles, with jitter.")
+    wait_most_s: float = Field(60.0, description="Longest pause after a failed page.")
+
+
+class Synthetic(Section):
+    """People made here."""
+
+    repeats: float = Field(0.05, description="Share of records that repeat an earlier person unchanged.", ge=0, le=1)
+    updates: float = Field(0.05, description="Share of records that change an earlier person.", ge=0, le=1)
+
+
+class View(Section):
+    """The Dash view."""
+
+    host: str = Field("127.0.0.1", description="Address the view listens on.")
+    port: int = Field(8050, description="Port of the view.")
+    refresh_s: int = Field(5, description="Seconds between two refreshes of the charts.", ge=1)
+    stale_s: int = Field(60, description="Age in seconds from which the view calls its figures old.", ge=1)
+
+
+class Logs(Section):
+    """Log files of every program."""
+
+    max_bytes: int = Field(10_000_000, description="Size at which a log file is rotated.")
+    backups: int = Field(3, description="Rotated files kept.")
+
+
+class Settings(BaseSettings):
+    """All settings of one installation. Make it with `load()`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROLLCALL_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    home: Path = Field(CLONE / "var", description="Folder of this installation's data, logs and secrets.")
+    cache: Path = Field(
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rollcall",
+        description="Folder of what is fetched once per machine.")
+    kafka: Kafka = Kafka()
+    cassandra: Cassandra = Cassandra()
+    mongo: Mongo = Mongo()
+    spark: Spark = Spark()
+    stream: Stream = Stream()
+    producer: Producer = Producer()
+    randomuser: Randomuser = Randomuser()
+    synthetic: Synthetic = Synthetic()
+    view: View = View()
+    logs: Logs = Logs()
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Environment before file before default; nothing else is read."""
+        home = Path(os.environ.get("ROLLCALL_HOME") or CLONE / "var")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "settings.toml")
+
+    @property
+    def data(self) -> Path:
+        """What the servers keep."""
+        return self.home / "data"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Log files."""
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        """Generated configurations, sockets and pid files."""
+        return self.home / "run"
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords and keys, 0600 each."""
+        return self.home / "secrets"
+
+    @property
+    def state(self) -> Path:
+        """Where the producer keeps its place."""
+        return self.home / "state"
+
+    @cached_property
+    def checkpoint_url(self) -> str:
+        """Spark's checkpoint."""
+        return self.stream.checkpoint or (self.home / "checkpoint").as_uri()
+
+    @property
+    def longest_client_timeout_s(self) -> float:
+        """Seconds after which nothing a dead writer sent can still land (flow.md, hop 3.0)."""
+        return float(max(self.kafka.request_timeout_s, self.cassandra.request_timeout_s, self.mongo.request_timeout_s))
+
+
+def outer_environment() -> dict[str, str]:
+    """The environment we were started in, to pass on to programs that we start."""
+    return dict(os.environ)
+
+
+def load() -> Settings:
+    """Reads the settings; a wrong one is a SettingsInvalid that names it and what is allowed."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ROLLCALL_" + "__".join(str(part) for part in first["loc"]).upper()
+        raise SettingsInvalid(
+            f"Setting {name} is wrong: {first['msg']} (received {first['input']!r}). "
+            "docs/settings.md says what is allowed.") from None
+    except (OSError, ValueError) as error:
+        raise SettingsInvalid(f"settings.toml cannot be read: {error}. docs/settings.md shows its form.") from None

@@ -1,0 +1,91 @@
+"""The Spark session of the stream and of verify: the connectors, encryption of what Spark spills, and no secret in sight.
+
+Passwords are set on the running session (or as options of a reader), never given to spark-submit: those stand on its
+command line. Keys never stand in a plan (engine/spark_keys.py); should a binary literal do so, it is redacted.
+"""
+
+import os
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from engine import secrets
+from engine.native.fetch import SPARK
+from engine.settings import Settings
+
+REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
+"""How Spark writes a binary literal."""
+
+
+def spark_session(settings: Settings, principal: str, name: str) -> SparkSession:
+    """A session signed in to Cassandra as `principal`; Kafka readers take `kafka_options`."""
+    ours, cassandra, work = settings.spark, settings.cassandra, settings.run / f"spark-{name}"
+    work.mkdir(parents=True, exist_ok=True)
+    os.environ["SPARK_LOCAL_IP"] = os.environ["SPARK_LOCAL_HOSTNAME"] = "127.0.0.1"    # the JVM binds nowhere else
+    jars = ",".join(str(jar) for jar in sorted(SPARK.folder(settings).glob("*.jar")))
+    options = {
+        "spark.jars": jars,
+        "spark.driver.memory": ours.driver_memory,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log4j()} -Dderby.system.home={work}",
+        "spark.local.dir": str(work),
+        "spark.sql.warehouse.dir": str(work / "warehouse"),
+        "spark.ui.enabled": str(ours.ui).lower(),
+        "spark.ui.showConsoleProgress": "false",
+        "spark.eventLog.enabled": "false",
+        "spark.io.encryption.enabled": "true",
+        "spark.redaction.regex": "(?i)secret|password|passwd|token|access[.]?key|jaas|credential",
+        "spark.redaction.string.regex": REDACTED,
+        "spark.sql.redaction.string.regex": REDACTED,
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.shuffle.partitions": str(ours.shuffle_partitions),
+        "spark.sql.ansi.enabled": "false",
+        "spark.sql.adaptive.enabled": "false",
+        "spark.sql.extensions": "com.datastax.spark.connector.CassandraSparkExtensions",
+        "spark.sql.catalog.cassandra": "com.datastax.spark.connector.datasource.CassandraCatalog",
+        "spark.cassandra.connection.host": cassandra.host,
+        "spark.cassandra.connection.port": str(cassandra.port),
+        "spark.cassandra.connection.localDC": cassandra.datacenter,
+        "spark.cassandra.connection.timeoutMS": str(cassandra.request_timeout_s * 1000),
+        "spark.cassandra.read.timeoutMS": str(cassandra.request_timeout_s * 1000),
+        "spark.cassandra.input.consistency.level": cassandra.consistency,
+        "spark.cassandra.output.consistency.level": cassandra.consistency,
+        "spark.cassandra.output.batch.grouping.key": "none",
+        "spark.cassandra.output.batch.size.rows": "20",
+        "spark.cassandra.output.concurrent.writes": "32",
+        "spark.cassandra.concurrent.reads": "512",
+        "spark.cassandra.query.retry.count": "3",
+        "spark.sql.streaming.stopTimeout": "60s",
+    }
+    builder = SparkSession.builder.master(ours.master).appName(f"rollcall-{name}")
+    for key, value in options.items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    spark.conf.set("spark.cassandra.auth.username", principal)
+    spark.conf.set("spark.cassandra.auth.password", secrets.password(settings, principal).get_secret_value())
+    return spark
+
+
+def kafka_options(settings: Settings, principal: str) -> dict[str, str]:
+    """Options with which Spark's Kafka source signs in."""
+    password = secrets.password(settings, principal).get_secret_value()
+    timeout = str(settings.kafka.request_timeout_s * 1000)
+    return {
+        "kafka.bootstrap.servers": settings.kafka.bootstrap,
+        "kafka.security.protocol": "SASL_PLAINTEXT",
+        "kafka.sasl.mechanism": "SCRAM-SHA-256",
+        "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "
+                                  f'username="{principal}" password="{password}";',
+        "kafka.request.timeout.ms": timeout,
+        "kafka.default.api.timeout.ms": timeout,
+    }
+
+
+def cassandra_table(settings: Settings, table: str) -> dict[str, str]:
+    """Options that name a table to the connector."""
+    return {"keyspace": settings.cassandra.keyspace, "table": table}
+
+
+def _log4j() -> Path:
+    return Path(__file__).parent / "native" / "spark-log4j2.properties"

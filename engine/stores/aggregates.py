@@ -1,0 +1,133 @@
+"""Hop 4b: the aggregates in MongoDB, written by the stream alone, each document stamped so that no turn counts twice.
+
+FerretDB sets the manner (docs/decisions/0002): at most `settings.mongo.bulk` operations a write, missing documents by
+`insert_many`, the others by an update whose filter holds the stamp, which is no error when it does not match.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+from pymongo import ReplaceOne, UpdateOne
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from engine.clients import mapped
+from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
+
+COLLECTIONS = (NATIONALITIES, DOMAINS, ARRIVALS)
+DUPLICATE_KEY = 11000
+
+Document = dict[str, Any]
+T = TypeVar("T")
+
+
+class Aggregates:
+    """The three collections of aggregates."""
+
+    def __init__(self, database: Database[Document], bulk: int) -> None:
+        self.database, self.bulk = database, bulk
+
+    def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
+        """Adds to every document whose stamp is smaller than `stamp` and stamps it, zero sums included."""
+        for name, documents in increments(deltas).items():
+            with mapped("reading or writing aggregates"):
+                self._add(self.database[name], documents, stamp)
+
+    def set_all(self, cells: Mapping[Cell, int], stamp: int) -> None:
+        """Sets every document to these counts; what has none left becomes zero, for a deleted one could come back."""
+        want = increments(cells)
+        for name in COLLECTIONS:
+            with mapped("reading or writing aggregates"):
+                collection, documents = self.database[name], want.get(name, {})
+                there = {kept["_id"] for kept in collection.find({}, {"_id": 1})}
+                fresh = {key: nested(key, documents.get(key, {"users": 0}), stamp) for key in there | set(documents)}
+                for some in chunks([fresh[key] for key in fresh if key not in there], self.bulk):
+                    collection.insert_many(some, ordered=False)
+                for some in chunks([ReplaceOne({"_id": key}, fresh[key]) for key in there], self.bulk):
+                    collection.bulk_write(some, ordered=False)
+
+    def cells(self) -> dict[Cell, int]:
+        """What the documents say, cell by cell; `users` and `by_gender` are checked by `contradictions`."""
+        counts: dict[Cell, int] = {}
+        for name in COLLECTIONS:
+            for kept in self.documents(name):
+                if name == NATIONALITIES:
+                    for gender, months in kept.get("births", {}).items():
+                        counts |= {Cell(name, kept["_id"], gender, month): n for month, n in months.items()}
+                else:
+                    counts[Cell(name, kept["_id"])] = kept["users"]
+        return {cell: n for cell, n in counts.items() if n}
+
+    def documents(self, name: str) -> list[Document]:
+        """All documents of one collection."""
+        with mapped("reading or writing aggregates"):
+            return list(self.database[name].find({}))
+
+    def contradictions(self) -> list[str]:
+        """Documents whose `users` or `by_gender` are not the sum of their births, each named."""
+        wrong = []
+        for kept in self.documents(NATIONALITIES):
+            births = {gender: sum(months.values()) for gender, months in kept.get("births", {}).items()}
+            genders = {gender: n for gender, n in kept.get("by_gender", {}).items() if n}
+            if genders != {gender: n for gender, n in births.items() if n} or kept["users"] != sum(births.values()):
+                wrong.append(f"{NATIONALITIES}/{kept['_id']}: users, by_gender and births do not agree")
+        return wrong
+
+    def _add(self, collection: Collection[Document], documents: Mapping[str, Mapping[str, int]], stamp: int) -> None:
+        stamps = {kept["_id"]: kept["stamp"] for kept in collection.find({"_id": {"$in": list(documents)}}, {"stamp": 1})}
+        late = [key for key, kept in stamps.items() if kept < stamp]
+        for some in chunks([key for key in documents if key not in stamps], self.bulk):
+            late += self._insert(collection, {key: documents[key] for key in some}, stamp)
+        updates = []
+        for key in late:
+            change: Document = {"$set": {"stamp": stamp}}
+            if steps := {path: n for path, n in documents[key].items() if n}:
+                change["$inc"] = steps
+            updates.append(UpdateOne({"_id": key, "stamp": {"$lt": stamp}}, change))
+        for some_updates in chunks(updates, self.bulk):
+            collection.bulk_write(some_updates, ordered=False)
+
+    def _insert(self, collection: Collection[Document], documents: Mapping[str, Mapping[str, int]],
+                stamp: int) -> list[str]:
+        """Inserts what is missing; returns the keys that turned out to be there."""
+        try:
+            collection.insert_many([nested(key, steps, stamp) for key, steps in documents.items()], ordered=False)
+        except BulkWriteError as error:
+            faults = error.details["writeErrors"]
+            if any(fault["code"] != DUPLICATE_KEY for fault in faults):
+                raise
+            keys = list(documents)
+            return [keys[fault["index"]] for fault in faults]
+        return []
+
+
+def increments(deltas: Mapping[Cell, int]) -> dict[str, dict[str, dict[str, int]]]:
+    """Cells as increments: collection -> document -> dotted path -> number."""
+    found: dict[str, dict[str, dict[str, int]]] = {}
+    for cell, n in deltas.items():
+        steps = found.setdefault(cell.collection, {}).setdefault(cell.document, {"users": 0})
+        paths = ["users"]
+        if cell.collection == NATIONALITIES:
+            paths += [f"by_gender.{cell.gender}", f"births.{cell.gender}.{cell.month}"]
+        for path in paths:
+            steps[path] = steps.get(path, 0) + n
+    return found
+
+
+def nested(key: str, steps: Mapping[str, int], stamp: int) -> Document:
+    """A document from its dotted paths, as MongoDB's `$inc` would make it."""
+    made: Document = {"_id": key}
+    for path, n in steps.items():
+        *parents, leaf = path.split(".")
+        place = made
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = n
+    return made | {"stamp": stamp}
+
+
+def chunks(items: list[T], size: int) -> Iterator[list[T]]:
+    """The items, `size` at a time."""
+    for start in range(0, len(items), size):
+        yield items[start:start + size]

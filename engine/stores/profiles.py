@@ -1,0 +1,89 @@
+"""Hop 4a: rows and markers in Cassandra, as far as the driver touches them one by one (commands, idle turns).
+
+Rows in bulk go through Spark (engine/spark_batch.py). Every write carries the turn's number as its timestamp.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from cassandra.concurrent import execute_concurrent_with_args
+
+from engine.clients import mapped
+from engine.commands import Marker
+from engine.person import Position, Row
+
+CONCURRENCY = 64
+MARKER = "suppression, erased, restricted, not_before, last_command, request"
+
+
+class Profiles:
+    """Tables `profiles` and `markers` of one keyspace."""
+
+    def __init__(self, session: Any, keyspace: str) -> None:
+        self.session = session
+        self._read_rows = session.prepare(
+            f"SELECT uuid, appended_at, source_partition, source_offset, first_seen, counted, nat, gender, birth_month,"
+            f" email_domain FROM {keyspace}.profiles WHERE uuid = ?")
+        self._delete_row = session.prepare(f"DELETE FROM {keyspace}.profiles USING TIMESTAMP ? WHERE uuid = ?")
+        self._recolour = session.prepare(
+            f"UPDATE {keyspace}.profiles USING TIMESTAMP ? SET counted = ? WHERE uuid = ?")
+        self._read_markers = session.prepare(
+            f"SELECT {MARKER} FROM {keyspace}.markers WHERE suppression = ?")
+        self._put_marker = session.prepare(
+            f"INSERT INTO {keyspace}.markers ({MARKER}) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?")
+
+    def rows(self, uuids: Iterable[str]) -> dict[str, Row]:
+        """The rows of these people, by uuid, as far as counting depends on them."""
+        found = self._all(self._read_rows, [(UUID(uuid),) for uuid in uuids])
+        return {str(kept.uuid): row_of(kept) for kept in found}
+
+    def delete(self, uuids: Sequence[str], timestamp: int) -> None:
+        """Deletes rows, whatever was written to them before `timestamp` (microseconds)."""
+        self._all(self._delete_row, [(timestamp, UUID(uuid)) for uuid in uuids])
+
+    def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None:
+        """Sets whether standing rows are counted."""
+        self._all(self._recolour, [(timestamp, now, UUID(uuid)) for uuid, now in counted.items()])
+
+    def markers(self, tokens: Iterable[str]) -> dict[str, Marker]:
+        """The markers of these tokens, as far as there are any."""
+        return {kept.suppression: marker_of(kept) for kept in self._all(self._read_markers, [(token,) for token in tokens])}
+
+    def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
+        """Writes markers whole."""
+        self._all(self._put_marker, [
+            (kept.token, kept.erased, kept.restricted, moment(kept.not_before), kept.last_command, kept.request,
+             timestamp) for kept in markers])
+
+    def _all(self, statement: Any, parameters: Sequence[tuple[Any, ...]]) -> list[Any]:
+        if not parameters:
+            return []
+        with mapped("reading or writing rows and markers", "stream"):
+            results = execute_concurrent_with_args(self.session, statement, parameters, concurrency=CONCURRENCY)
+            return [kept for result in results for kept in result.result_or_exc]
+
+
+def row_of(kept: Any) -> Row:
+    """A row as read (driver or Spark), with moments as milliseconds."""
+    return Row(str(kept.uuid), Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),
+               milliseconds(kept.first_seen), kept.counted, kept.nat, kept.gender, kept.birth_month, kept.email_domain)
+
+
+def marker_of(kept: Any) -> Marker:
+    """A marker as read (driver or Spark)."""
+    return Marker(kept.suppression, kept.erased, kept.restricted, milliseconds(kept.not_before), kept.last_command,
+                  kept.request or "")
+
+
+def milliseconds(moment: datetime | None) -> int:
+    """Milliseconds since 1970 of a moment in UTC (naive as the driver gives it); -1 for none."""
+    if moment is None:
+        return -1
+    return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
+
+
+def moment(milliseconds: int) -> datetime | None:
+    """The other way round."""
+    return None if milliseconds < 0 else datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)

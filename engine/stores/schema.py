@@ -1,0 +1,90 @@
+"""What Cassandra and MongoDB hold, as data: tables, columns, masks, indexes, collections.
+
+engine/provision makes the stores equal to this; engine/stores reads and writes by these names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MASK = "mask_null"
+"""The masking function of personal columns: a role without UNMASK reads null."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column; `kind` is its CQL type as system_schema spells it."""
+
+    name: str
+    kind: str
+    masked: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table; `key` is its partition key, `indexed` the columns with an SAI index named `<table>_<column>`."""
+
+    name: str
+    key: str
+    columns: tuple[Column, ...]
+    indexed: tuple[str, ...]
+    comment: str
+    compaction: Mapping[str, str]
+
+    @property
+    def indexes(self) -> dict[str, str]:
+        """Index name -> its column."""
+        return {f"{self.name}_{column}": column for column in self.indexed}
+
+
+_LEVELLED = {"class": "UnifiedCompactionStrategy", "scaling_parameters": "L4"}
+"""Rows are rewritten often and read by key: few files a read matter more than few rewrites."""
+
+PROFILES = Table(
+    "profiles", "uuid",
+    (
+        Column("uuid", "uuid"),
+        Column("appended_at", "timestamp"), Column("source_partition", "int"), Column("source_offset", "bigint"),
+        Column("first_seen", "timestamp"), Column("counted", "boolean"),
+        Column("nat", "text"), Column("country", "text"), Column("gender", "text"),
+        Column("age", "int"), Column("age_as_of", "date"), Column("birth_month", "text"),
+        Column("registered_month", "text"), Column("email_domain", "text"),
+        Column("city", "text"), Column("state", "text"), Column("postcode_area", "text"),
+        Column("display_name", "text"), Column("email_token", "text"), Column("key_id", "text"),
+        Column("full_name", "blob", masked=True), Column("full_address", "blob", masked=True),
+        Column("email", "blob", masked=True), Column("phone", "blob", masked=True),
+        Column("birth_date", "blob", masked=True),
+        Column("pinned", "set<text>"),
+    ),
+    ("nat", "birth_month", "email_domain", "email_token"),
+    "one row a person: its newest record; written by the stream only",
+    _LEVELLED,
+)
+
+MARKERS = Table(
+    "markers", "suppression",
+    (
+        Column("suppression", "text"), Column("erased", "boolean"), Column("restricted", "boolean"),
+        Column("not_before", "timestamp"), Column("pins", "blob"), Column("last_command", "bigint"),
+        Column("request", "text"),
+    ),
+    (),
+    "what commands said of a person, by suppression token; written by the stream only",
+    _LEVELLED,
+)
+
+TABLES = (PROFILES, MARKERS)
+
+BY_NATIONALITY = "users_by_nationality"
+BY_EMAIL_DOMAIN = "users_by_email_domain"
+ARRIVALS = "arrivals"
+PIPELINE_STATUS = "pipeline_status"
+BATCHES = "batches"
+
+COLLECTIONS = (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS, PIPELINE_STATUS, BATCHES)
+"""Collections of the database of the aggregates."""
+
+COLLECTION_INDEXES = {BATCHES: {"by_at": "at"}}
+"""Collection -> index name -> field, ascending."""
+
+GOVERNANCE_DATABASE = "governance"
+"""Database of the register, the requests and the breaches; governance writes it."""

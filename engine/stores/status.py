@@ -1,0 +1,77 @@
+"""The stream's own state in MongoDB: one document a purpose, one writer a document.
+
+`writer`: the turn (engine/write_order.py). `figures`: what the last turn did and totals since the first. `batches`:
+a trimmed history of figures. `hold:<n>`: a verify asks the stream to stand still.
+"""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from pymongo.database import Database
+
+from engine.clients import mapped
+from engine.write_order import Figures, OpenTurn, WriterState
+
+COLLECTION = "pipeline_status"
+HISTORY = "batches"
+HISTORY_KEPT = 2000
+
+Document = dict[str, Any]
+
+
+class Status:
+    """Reads and writes the documents of `pipeline_status`."""
+
+    def __init__(self, database: Database[Document]) -> None:
+        self.documents, self.history = database[COLLECTION], database[HISTORY]
+
+    def read(self, name: str) -> Document | None:
+        """One document, or None."""
+        with mapped("reading or writing the status"):
+            return self.documents.find_one({"_id": name})
+
+    def write(self, name: str, fields: Document) -> None:
+        """Sets one document whole."""
+        with mapped("reading or writing the status"):
+            self.documents.replace_one({"_id": name}, {"_id": name, **fields}, upsert=True)
+
+    def lease(self) -> Document | None:
+        """The newest lease (engine/lease.py), held or released."""
+        with mapped("reading or writing the status"):
+            found = list(self.documents.find({"n": {"$gt": 0}}).sort("n", -1).limit(1))
+        return found[0] if found else None
+
+    def writer(self) -> WriterState:
+        """The writer's state; that of a first start if there is none."""
+        kept = self.read("writer")
+        if kept is None:
+            return WriterState()
+        kept.pop("_id")
+        turn = kept.pop("open")
+        return WriterState(**kept, open=OpenTurn(**turn) if turn else None)
+
+    def save_writer(self, state: WriterState) -> None:
+        """Sets the writer's state by one write."""
+        self.write("writer", asdict(state))
+
+    def closed(self, figures: Figures, offsets: dict[str, int], behind: int, synthetic: bool) -> Document:
+        """Adds a turn to the totals and the history; `offsets` are the ends read so far, by partition."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        before = self.read("figures") or {}
+        totals = {name: before.get("totals", {}).get(name, 0) + n for name, n in figures.counts.items()}
+        entry = {"turn": figures.turn, "batch": figures.batch, "at": now, "counts": figures.counts, "behind": behind,
+                 "seconds": {name: round(taken, 3) for name, taken in figures.seconds.items()}}
+        document = {**entry, "offsets": {**before.get("offsets", {}), **offsets}, "totals": totals,
+                    "synthetic": synthetic or before.get("synthetic", False)}
+        self.write("figures", document)
+        with mapped("reading or writing the status"):
+            self.history.insert_one({"_id": figures.turn, **entry})
+        return document
+
+    def trim(self) -> None:
+        """Keeps the newest of the history."""
+        with mapped("reading or writing the status"):
+            oldest = list(self.history.find({}, {"_id": 1}).sort("_id", -1).skip(HISTORY_KEPT).limit(1))
+            if oldest:
+                self.history.delete_many({"_id": {"$lte": oldest[0]["_id"]}})

@@ -1,0 +1,118 @@
+"""All that the stream's writer reads and writes besides its batch: `Stores` of engine/write_order.py, for real."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from kafka import TopicPartition
+from pymongo.database import Database
+
+from engine import commands
+from engine.clients import kafka_consumer, kafka_producer, mapped
+from engine.commands import Command, Marker
+from engine.errors import CommandRefused
+from engine.person import Cell
+from engine.sealing import KeyRing
+from engine.settings import Settings
+from engine.stores.aggregates import Aggregates
+from engine.stores.dead_letters import DeadLetters
+from engine.stores.profiles import Profiles
+from engine.stores.status import Status
+from engine.write_order import WriterState
+
+POLL_MS = 500
+
+
+class StreamStores:
+    """See engine/write_order.py, Stores. One thread at a time."""
+
+    def __init__(self, settings: Settings, keys: KeyRing, session: Any, database: Database[dict[str, Any]],
+                 dead_letters: DeadLetters, recounted: Callable[[], Mapping[Cell, int]]) -> None:
+        self.settings, self.keys, self.dead_letters = settings, keys, dead_letters
+        self.profiles = Profiles(session, settings.cassandra.keyspace)
+        self.aggregates = Aggregates(database, settings.mongo.bulk)
+        self.status = Status(database)
+        self.recounted = recounted
+        self._control = TopicPartition(settings.kafka.control_topic, 0)
+        self._consumer = kafka_consumer(settings, "stream")
+        self._consumer.assign([self._control])
+        self._producer = kafka_producer(settings, "stream")
+
+    def state(self) -> WriterState:
+        """The writer's state."""
+        return self.status.writer()
+
+    def save(self, state: WriterState) -> None:
+        """Sets the writer's state by one write."""
+        self.status.save_writer(state)
+
+    def control_end(self) -> int:
+        """Offset after the newest command."""
+        with mapped("reading the control topic", "stream"):
+            return int(self._consumer.end_offsets([self._control])[self._control])
+
+    def commands(self, start: int, end: int) -> list[Command]:
+        """The commands of a range of offsets; what is none becomes a dead letter and is passed over."""
+        found: list[Command] = []
+        if start >= end:
+            return found
+        with mapped("reading the control topic", "stream"):
+            self._consumer.seek(self._control, start)
+            while self._consumer.position(self._control) < end:
+                for record in self._consumer.poll(timeout_ms=POLL_MS).get(self._control, []):
+                    if record.offset < end:
+                        self._take(record, found)
+        return found
+
+    def _take(self, record: Any, found: list[Command]) -> None:
+        try:
+            found.append(commands.decode(self.keys, record.offset, record.timestamp, record.key, record.value))
+        except CommandRefused as error:
+            self.dead_letters.put(f"{record.topic}-{record.partition}-{record.offset}", str(error),
+                                  record.value or b"", "")
+            self.dead_letters.flush()
+
+    def markers(self, tokens: Sequence[str]) -> dict[str, Marker]:
+        """Markers by token."""
+        return self.profiles.markers(tokens)
+
+    def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
+        """Adds to the aggregates, once per stamp."""
+        self.aggregates.add(deltas, stamp)
+
+    def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
+        """Sets the aggregates whole."""
+        self.aggregates.set_all(cells, stamp)
+
+    def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None:
+        """Deletes rows."""
+        self.profiles.delete(uuids, timestamp)
+
+    def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None:
+        """Sets whether standing rows count."""
+        self.profiles.recolour(counted, timestamp)
+
+    def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
+        """Writes markers."""
+        self.profiles.put_markers(markers, timestamp)
+
+    def forget(self, uuids: Sequence[str]) -> None:
+        """Sends a null for each to the topic of people and waits until all are kept."""
+        if not uuids:
+            return
+        with mapped("sending nulls to the topic of people", "stream"):
+            sent = [self._producer.send(self.settings.kafka.topic, key=uuid.encode(), value=None) for uuid in uuids]
+            self._producer.flush(timeout=self.settings.kafka.request_timeout_s)
+            for future in sent:
+                future.get(timeout=self.settings.kafka.request_timeout_s)
+
+    def behind(self, ends: Mapping[str, int]) -> int:
+        """Records of the topic of people that lie after these ends (by partition)."""
+        with mapped("reading the ends of the topic", "stream"):
+            partitions = [TopicPartition(self.settings.kafka.topic, int(number)) for number in ends]
+            latest = self._consumer.end_offsets(partitions) if partitions else {}
+        return sum(max(0, int(end) - ends[str(place.partition)]) for place, end in latest.items())
+
+    def close(self) -> None:
+        """Closes the clients of Kafka."""
+        self._consumer.close()
+        self._producer.close(timeout=self.settings.kafka.request_timeout_s)

@@ -1,0 +1,218 @@
+"""Do topic, rows, markers, dead letters and aggregates agree? Everything is counted again, as of one turn, by a Spark job.
+
+What is checked, and how a finding names its place:
+- each person of the retained topic is the row her newest record says        row <uuid>: <column>
+- each row has its record, as far as the topic still reaches back            row <uuid>: record
+- each sealed column can be opened                                           row <uuid>: <column>
+- nobody erased has a row, nobody restricted is counted                      row <uuid>: marker
+- each record that is no person has its dead letter                          record <topic-partition-offset>
+- each aggregate is a count of the counted rows                              <collection>/<document> <path>
+- no turn is open and no recount is due                                      writer
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import reduce
+
+from kafka import TopicPartition
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from engine import columns
+from engine.clients import kafka_consumer, mapped, mongo_client
+from engine.hold import still
+from engine.person import NATIONALITIES, Cell
+from engine.sealing import KeyRing, load_keys
+from engine.settings import Settings
+from engine.spark_batch import CASSANDRA, counted_cells, newest, parsed
+from engine.spark_keys import opened, token, with_ring
+from engine.spark_session import cassandra_table, kafka_options, spark_session
+from engine.stores import dead_letters
+from engine.stores.aggregates import Aggregates
+from engine.stores.status import Status
+
+Say = Callable[[str], None]
+
+SHOWN = 20
+"""Findings of one kind that are named; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One disagreement: where, and what is there."""
+
+    where: str
+    what: str
+
+
+@dataclass
+class Report:
+    """What was looked at, as of which turn, and what does not agree."""
+
+    turn: int
+    streaming: bool
+    records: int = 0
+    rows: int = 0
+    counted: int = 0
+    erased: int = 0
+    dead_letters: int = 0
+    documents: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    more: int = 0
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything agrees."""
+        return not self.findings
+
+    def add(self, found: Iterable[Finding]) -> None:
+        """Adds findings of one kind; from SHOWN on they are counted only."""
+        for number, finding in enumerate(found):
+            if number < SHOWN:
+                self.findings.append(finding)
+            else:
+                self.more += 1
+
+
+def verify(settings: Settings, say: Say) -> Report:
+    """Compares everything; the stream, if one runs, stands still meanwhile. Raises StoreAway, SignInRefused, NotServed."""
+    keys = load_keys(settings)
+    say("starting Spark")
+    spark = spark_session(settings, "verify", "verify")
+    try:
+        with mongo_client(settings, "verify") as client:
+            database = client[settings.mongo.database]
+            status, aggregates = Status(database), Aggregates(database, settings.mongo.bulk)
+            say("waiting for the stream to stand still")
+            with still(settings, status) as streaming:
+                return _compare(settings, keys, spark, status, aggregates, streaming, say)
+    finally:
+        spark.stop()
+
+
+def _compare(settings: Settings, keys: KeyRing, spark: SparkSession, status: Status, aggregates: Aggregates,
+             streaming: bool, say: Say) -> Report:
+    state = status.writer()
+    report = Report(turn=state.turn, streaming=streaming)
+    if state.open is not None or state.recount:
+        report.add([Finding("writer", f"turn {state.turn} is open or a recount is due; `rollcall stream start` ends it")])
+    say("reading the topic and the rows")
+    ends = (status.read("figures") or {}).get("offsets", {})
+    first = _beginnings(settings)
+    topic = _topic(settings, keys, spark, {**dict.fromkeys(first, 0), **ends}).persist()
+    profiles = _table(settings, spark, "profiles").persist()
+    markers = _table(settings, spark, "markers")
+    report.records = topic.where("processed").count()
+    report.rows, report.counted = profiles.count(), profiles.where("counted").count()
+    report.erased = markers.where("erased").count()
+    say("comparing rows with the topic")
+    report.add(_rows_against_topic(topic, profiles, markers, first, keys))
+    say("comparing dead letters with the topic")
+    letters = {letter.place for letter in dead_letters.read_all(settings, "verify", keys)}
+    report.dead_letters = len(letters)
+    bad = topic.where("processed AND reason IS NOT NULL").select("place").toLocalIterator()
+    report.add(Finding(f"record {row.place}", "it is no person and has no dead letter")
+               for row in bad if row.place not in letters)
+    say("comparing aggregates with the rows")
+    report.add(_aggregates_against_rows(profiles, aggregates, report))
+    return report
+
+
+def _aggregates_against_rows(profiles: DataFrame, aggregates: Aggregates, report: Report) -> list[Finding]:
+    want = {Cell(row.collection, row.document, row.gender, row.month): row.n for row in counted_cells(profiles).collect()}
+    have = aggregates.cells()
+    report.documents = len({(cell.collection, cell.document) for cell in have})
+    wrong = [Finding(_place(cell), f"the document says {have.get(cell, 0)}, the rows {want.get(cell, 0)}")
+             for cell in sorted(set(want) | set(have)) if want.get(cell, 0) != have.get(cell, 0)]
+    return wrong + [Finding(*said.split(": ", 1)) for said in aggregates.contradictions()]
+
+
+def _place(cell: Cell) -> str:
+    path = f" births.{cell.gender}.{cell.month}" if cell.collection == NATIONALITIES else " users"
+    return f"{cell.collection}/{cell.document}{path}"
+
+
+def _topic(settings: Settings, keys: KeyRing, spark: SparkSession, ends: dict[str, int]) -> DataFrame:
+    """The whole retained topic, parsed; `processed` says whether the stream has read the record."""
+    raw = (spark.read.format("kafka").options(**kafka_options(settings, "verify"))
+           .option("subscribe", settings.kafka.topic).option("startingOffsets", "earliest")
+           .option("endingOffsets", "latest").option("includeHeaders", "true").load())
+    return parsed(raw, keys).withColumn("processed", F.col("offset") < _by_partition(ends, F.col("partition")))
+
+
+def _by_partition(offsets: dict[str, int], partition: Column) -> Column:
+    """The offset that belongs to a partition."""
+    items = [F.lit(item) for number, offset in offsets.items() for item in (int(number), int(offset))]
+    return F.element_at(F.create_map(*items), partition)
+
+
+def _beginnings(settings: Settings) -> dict[str, int]:
+    """The first offset the topic still holds, by partition."""
+    with mapped("reading the beginnings of the topic", "verify"):
+        consumer = kafka_consumer(settings, "verify")
+        try:
+            partitions = [TopicPartition(settings.kafka.topic, number)
+                          for number in consumer.partitions_for_topic(settings.kafka.topic) or ()]
+            return {str(place.partition): offset for place, offset in consumer.beginning_offsets(partitions).items()}
+        finally:
+            consumer.close()
+
+
+def _table(settings: Settings, spark: SparkSession, name: str) -> DataFrame:
+    return spark.read.format(CASSANDRA).options(**cassandra_table(settings, name)).load()
+
+
+def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFrame, first: dict[str, int],
+                        keys: KeyRing) -> Iterable[Finding]:
+    """Joins what the topic says with what stands, and names each difference."""
+    valid = topic.where("reason IS NULL AND NOT empty AND processed").join(
+        markers.select("suppression", "erased", "not_before"), "suppression", "left")
+    barred = F.coalesce(F.col("erased") | (F.col("timestamp") <= F.col("not_before")), F.lit(False))
+    wanted = newest(valid.withColumn("barred", barred)).where("has_record")
+    expected = with_ring(wanted, keys).select(
+        F.col("person_uuid").alias("uuid"), F.col("partition").alias("w_source_partition"),
+        F.col("offset").alias("w_source_offset"),
+        *[value.alias(f"w_{name}") for name, value in {
+            **columns.readable(F.col("person"), F.to_date("timestamp"), F.col("ring")),
+            **columns.personal(F.col("person"))}.items()])
+    compared = [name.removeprefix("w_") for name in expected.columns if name.startswith("w_")]
+    ring = F.col("ring")
+    standing = with_ring(profiles, keys).select(
+        "uuid", F.lit(True).alias("row"), "counted",
+        token(F.col("uuid"), ring, "suppression").alias("suppression"),
+        *[opened(F.col(name), F.col("uuid"), name, ring).alias(name) if name in columns.SEALED else F.col(name)
+          for name in compared],
+        _any([F.col(name).isNotNull() & opened(F.col(name), F.col("uuid"), name, ring).isNull()
+              for name in columns.SEALED]).alias("shut"))
+    judged = standing.join(markers.select("suppression", "erased", "restricted"), "suppression", "left")
+    known = topic.groupBy("person_uuid").agg(F.lit(True).alias("in_topic")).where("person_uuid IS NOT NULL")
+    both = (expected.join(judged, "uuid", "full")
+            .join(known.withColumnRenamed("person_uuid", "uuid"), "uuid", "left"))
+    reached = F.col("source_offset") >= _by_partition(first, F.col("source_partition"))
+    wrong = {
+        "marker": F.coalesce(F.col("row") & (F.coalesce(F.col("erased"), F.lit(False)) | (
+            F.col("counted") == F.coalesce(F.col("restricted"), F.lit(False)))), F.lit(False)),
+        "record": F.coalesce(F.col("row") & F.col("w_source_offset").isNull() & F.col("in_topic").isNull() & reached,
+                             F.lit(False)),
+        "missing": F.col("row").isNull(),
+        "a sealed column cannot be opened": F.coalesce(F.col("shut"), F.lit(False)),
+        **{name: F.col("row").isNotNull() & F.col("w_source_offset").isNotNull() & ~F.col(f"w_{name}").eqNullSafe(F.col(name))
+           for name in compared},
+    }
+    found = both.select("uuid", F.filter(F.array(*[F.when(wrong_now, F.lit(name)) for name, wrong_now in wrong.items()]),
+                                         lambda name: name.isNotNull()).alias("wrong")).where("size(wrong) > 0")
+    for row in found.orderBy("uuid").toLocalIterator():
+        yield Finding(f"row {row.uuid}", _said(row.wrong))
+
+
+def _said(wrong: list[str]) -> str:
+    texts = {"marker": "its marker says it must not stand or not be counted so", "missing": "the row is missing",
+             "record": "the topic has no record of it"}
+    differing = [name for name in wrong if name not in texts and " " not in name]
+    said = [texts.get(name, name) for name in wrong if name in texts or " " in name]
+    return "; ".join(said + ([f"not what its newest record says: {', '.join(differing)}"] if differing else []))
+
+
+def _any(conditions: list[Column]) -> Column:
+    return reduce(lambda one, other: one | other, conditions)
+

@@ -1,0 +1,233 @@
+"""The order of writes: what makes rows and aggregates exact through crashes, replays, repeats and commands.
+
+One writer works in turns. A turn is a batch of records, or idle (commands alone). It is opened by one write that says
+what was read, then come dead letters, aggregates (each document stamped with epoch and turn), deletes, rows, markers,
+and it is closed by one write. A turn found open is done again under its own number when it reads the same records;
+what was already written loses or is skipped, so nothing counts twice. Whatever cannot be resumed is recounted.
+
+The class knows neither Spark nor the stores: `Batch` and `Stores` are the small protocols it works over, so the same
+code runs on Spark's batches and on the tests' crash histories. Why each detail is there: docs/decisions/0003.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from engine.commands import Command, Marker, Verdict, fold
+from engine.person import Cell
+
+EPOCH = 2 ** 44
+"""A stamp is epoch * 2**44 + turn: one 64-bit number, for a turn's number is near the clock in milliseconds."""
+
+
+@dataclass(frozen=True)
+class OpenTurn:
+    """A turn that was opened: its number, Spark's batch id (None: idle), what it reads, its range of commands."""
+
+    number: int
+    batch: int | None
+    fingerprint: str
+    control_from: int
+    control_to: int
+
+
+@dataclass(frozen=True)
+class WriterState:
+    """All the writer must remember, in one document, so that opening and closing a turn are one write each.
+
+    control: offset up to which commands were carried out. checkpoint: id of Spark's checkpoint the state belongs to.
+    """
+
+    epoch: int = 1
+    turn: int = 0
+    open: OpenTurn | None = None
+    recount: bool = False
+    control: int = 0
+    checkpoint: str = ""
+
+
+class Resolved(Protocol):
+    """What a batch comes to once the verdicts are known.
+
+    deltas: every cell under which a touched person was or is counted, zero sums included. deletes: uuids whose row
+    goes. recoloured: uuid -> whether the standing row counts from now on. barred: uuids of erased people with records.
+    """
+
+    deltas: Mapping[Cell, int]
+    deletes: Sequence[str]
+    recoloured: Mapping[str, bool]
+    barred: Sequence[str]
+    figures: Mapping[str, int]
+
+    def write_rows(self, timestamp: int) -> None:
+        """Writes all columns of all new and changed rows with this timestamp (microseconds)."""
+
+
+class Batch(Protocol):
+    """What one turn reads."""
+
+    number: int | None
+
+    def fingerprint(self) -> str:
+        """Count and hash of the (partition, offset) of the records: equal only if the same are read again."""
+
+    def set_aside(self) -> int:
+        """Keeps the records that are no person as dead letters; returns how many."""
+
+    def markers(self) -> dict[str, Marker]:
+        """Markers of the people who have records here, by token."""
+
+    def resolve(self, verdicts: Mapping[str, Verdict]) -> Resolved:
+        """Drops what is barred, keeps the newest of each person and compares it with the row that stands."""
+
+
+class Stores(Protocol):
+    """Where the writer reads and writes."""
+
+    def state(self) -> WriterState: ...
+
+    def save(self, state: WriterState) -> None:
+        """One atomic write."""
+
+    def control_end(self) -> int: ...
+
+    def commands(self, start: int, end: int) -> list[Command]: ...
+
+    def markers(self, tokens: Sequence[str]) -> dict[str, Marker]: ...
+
+    def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
+        """Adds to every document whose stamp is smaller, and stamps it."""
+
+    def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None: ...
+
+    def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None: ...
+
+    def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None: ...
+
+    def forget(self, uuids: Sequence[str]) -> None:
+        """Sends nulls to the topic of people, so that compaction removes what it holds of them."""
+
+    def recounted(self) -> Mapping[Cell, int]:
+        """A count over all rows that are counted."""
+
+    def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
+        """Sets every document to these counts; what has none left becomes zero."""
+
+
+@dataclass
+class Figures:
+    """What one turn did: counts by name, seconds by step."""
+
+    turn: int
+    batch: int | None
+    counts: dict[str, int] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Times one step."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+
+
+class WriteOrder:
+    """The one writer.
+
+    clock: now, in milliseconds. settle: waits until nothing a dead writer sent can still land. enter: raises when the
+    writer must not go on (stop asked for, lease lost). sure: whether the outcome of everything sent before is known.
+    """
+
+    def __init__(self, stores: Stores, checkpoint: str, clock: Callable[[], int], settle: Callable[[], None],
+                 enter: Callable[[], None], idle: Callable[[], Batch], sure: bool,
+                 say: Callable[[str], None]) -> None:
+        self.stores, self.checkpoint, self.clock, self.say = stores, checkpoint, clock, say
+        self.settle, self.enter, self.idle, self.sure = settle, enter, idle, sure
+
+    def turn(self, batch: Batch) -> Figures:
+        """Does one turn; whatever it raises, the turn stays open and the next attempt resumes or recounts."""
+        self.enter()
+        if not self.sure:
+            self.settle()
+        self.sure = False
+        state = self._belonging_to_checkpoint(self.stores.state())
+        if state.recount:
+            state = self.recount(state)
+        fingerprint = batch.fingerprint()
+        if state.open is not None:
+            if state.open.batch is None:
+                idle = batch if batch.number is None else self.idle()
+                figures, state = self._run(state, idle)
+                if batch.number is None:
+                    self.sure = True
+                    return figures
+            elif (state.open.batch, state.open.fingerprint) == (batch.number, fingerprint):
+                figures, state = self._run(state, batch)
+                self.sure = True
+                return figures
+            else:
+                self.say(f"turn {state.open.number} cannot be resumed: its records are not the same any more")
+                state = self._save(replace(state, recount=True))
+                state = self.recount(state)
+        number = max(state.turn + 1, self.clock())
+        state = self._save(replace(state, turn=number, open=OpenTurn(
+            number, batch.number, fingerprint, state.control, max(self.stores.control_end(), state.control))))
+        figures, state = self._run(state, batch)
+        self.sure = True
+        return figures
+
+    def recount(self, state: WriterState) -> WriterState:
+        """Sets every aggregate from the counted rows, under a new epoch; may be interrupted and repeated."""
+        self.say("recounting the aggregates from the rows")
+        state = self._save(replace(state, epoch=state.epoch + 1, recount=True))
+        self.stores.set_aggregates(self.stores.recounted(), state.epoch * EPOCH)
+        self.say("recounted")
+        return self._save(replace(state, recount=False, open=None))
+
+    def _belonging_to_checkpoint(self, state: WriterState) -> WriterState:
+        """A new checkpoint makes every record new again, so commands are read again and all is recounted."""
+        if state.checkpoint == self.checkpoint:
+            return state
+        self.say("the checkpoint is a new one: commands are read again from the first")
+        return self._save(replace(state, checkpoint=self.checkpoint, open=None, control=0, recount=True))
+
+    def _run(self, state: WriterState, batch: Batch) -> tuple[Figures, WriterState]:
+        turn = state.open
+        if turn is None:
+            raise RuntimeError("a turn is run only when it is open")
+        figures = Figures(turn.number, turn.batch)
+        deleting = turn.number * 1000    # microseconds; a write of the same turn is newer than its delete
+        writing = deleting + 1
+        with figures.step("dead_letters"):
+            figures.counts["dead"] = batch.set_aside()
+        with figures.step("markers"):
+            commands = self.stores.commands(turn.control_from, turn.control_to)
+            tokens = sorted({command.token for command in commands if command.token})
+            verdicts = fold(self.stores.markers(tokens) | batch.markers(), commands)
+        with figures.step("rows_before"):
+            resolved = batch.resolve(verdicts)
+        with figures.step("aggregates"):
+            self.stores.add(resolved.deltas, state.epoch * EPOCH + turn.number)
+        with figures.step("rows"):
+            self.stores.delete_rows(resolved.deletes, deleting)
+            self.stores.recolour(resolved.recoloured, writing)
+            resolved.write_rows(writing)
+        with figures.step("markers_written"):
+            self.stores.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], writing)
+            erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased}
+            self.stores.forget(sorted(erased | set(resolved.barred)))
+        figures.counts |= {**resolved.figures, "commands": len(commands), "deleted": len(resolved.deletes)}
+        asked = any(command.verb == "recount" for command in commands)
+        state = self._save(replace(state, open=None, control=turn.control_to, recount=state.recount or asked))
+        if state.recount:
+            with figures.step("recount"):
+                state = self.recount(state)
+        return figures, state
+
+    def _save(self, state: WriterState) -> WriterState:
+        self.stores.save(state)
+        return state

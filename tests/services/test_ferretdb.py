@@ -1,0 +1,134 @@
+"""One small test of each property of FerretDB that our writing relies on (a real MongoDB has them all as well)."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from pymongo import InsertOne, MongoClient, UpdateOne
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+
+from engine.clients import mongo_client
+from engine.settings import Settings
+
+pytestmark = pytest.mark.services
+
+RACERS = 8
+ROUNDS = 40
+
+
+@pytest.fixture(scope="module")
+def client(stack: Settings) -> Iterator[MongoClient[dict[str, Any]]]:
+    """A client that may make a database of its own."""
+    with mongo_client(stack, "provision") as one:
+        yield one
+        one.drop_database("ferretdb_test")
+
+
+@pytest.fixture
+def collection(client: MongoClient[dict[str, Any]]) -> Collection[dict[str, Any]]:
+    """An empty collection."""
+    return client["ferretdb_test"].create_collection(f"c{uuid.uuid4().hex}")
+
+
+def stamp(epoch: int, turn: int) -> int:
+    """One 64-bit number that grows with epoch and turn."""
+    return epoch * 2**44 + turn
+
+
+def test_a_stamped_bulk_of_as_many_updates_as_we_send_is_done(
+        stack: Settings, collection: Collection[dict[str, Any]]) -> None:
+    size, old, new = stack.mongo.bulk, stamp(1, 1), stamp(1, 2)
+    collection.insert_many([{"_id": number, "users": 1, "stamp": old} for number in range(size)])
+
+    result = collection.bulk_write([
+        UpdateOne({"_id": number, "stamp": {"$lt": new}}, {"$inc": {"users": 2}, "$set": {"stamp": new}})
+        for number in range(size)])
+
+    assert (result.matched_count, result.modified_count) == (size, size)
+    assert {(one["users"], one["stamp"]) for one in collection.find()} == {(3, new)}
+
+
+def test_a_filter_on_the_stamp_that_does_not_match_is_no_error_and_no_change(
+        collection: Collection[dict[str, Any]]) -> None:
+    late = stamp(1, 5)
+    collection.insert_many([{"_id": "late", "users": 1, "stamp": stamp(1, 9)},
+                            {"_id": "open", "users": 1, "stamp": stamp(1, 4)}])
+
+    result = collection.bulk_write([
+        UpdateOne({"_id": name, "stamp": {"$lt": late}}, {"$inc": {"users": 1}, "$set": {"stamp": late}})
+        for name in ("late", "open", "missing")])
+
+    assert (result.matched_count, result.modified_count) == (1, 1)
+    assert {one["_id"]: one["users"] for one in collection.find()} == {"late": 1, "open": 2}
+
+
+def test_many_inserts_with_duplicates_insert_the_others_and_report_the_duplicates(
+        collection: Collection[dict[str, Any]]) -> None:
+    collection.insert_many([{"_id": number, "users": 1} for number in (2, 5)])
+
+    with pytest.raises(BulkWriteError) as caught:
+        collection.insert_many([{"_id": number, "users": 9} for number in range(8)], ordered=False)
+
+    errors = caught.value.details["writeErrors"]
+    assert {error["code"] for error in errors} == {11000}
+    assert sorted(error["index"] for error in errors) == [2, 5]
+    assert caught.value.details["nInserted"] == 6
+    assert {one["_id"]: one["users"] for one in collection.find()} == {
+        number: 1 if number in (2, 5) else 9 for number in range(8)}
+
+
+def test_dotted_paths_are_incremented_and_made_where_missing(collection: Collection[dict[str, Any]]) -> None:
+    collection.insert_one({"_id": "FR", "users": 1, "by_gender": {"female": 1}, "births": {"female": {"1992-03": 1}}})
+
+    collection.update_one({"_id": "FR"}, {"$inc": {
+        "users": 2, "by_gender.female": -1, "by_gender.male": 3,
+        "births.female.1992-03": 4, "births.female.2001-11": 1, "births.male.1970-01": 2}})
+
+    assert collection.find_one({"_id": "FR"}) == {
+        "_id": "FR", "users": 3, "by_gender": {"female": 0, "male": 3},
+        "births": {"female": {"1992-03": 5, "2001-11": 1}, "male": {"1970-01": 2}}}
+
+
+def test_of_many_who_insert_the_same_id_exactly_one_succeeds(
+        stack: Settings, collection: Collection[dict[str, Any]]) -> None:
+    start = Barrier(RACERS, timeout=60)
+
+    def race(racer: int) -> list[int]:
+        won = []
+        with mongo_client(stack, "provision") as one:
+            mine = one["ferretdb_test"][collection.name]
+            mine.find_one({})
+            for number in range(ROUNDS):
+                start.wait()
+                try:
+                    mine.insert_one({"_id": f"lease:{number}", "holder": racer})
+                    won.append(number)
+                except DuplicateKeyError:
+                    continue
+        return won
+
+    with ThreadPoolExecutor(RACERS) as pool:
+        wins = [number for won in pool.map(race, range(RACERS)) for number in won]
+
+    assert sorted(wins) == list(range(ROUNDS)), "one winner a round"
+    assert collection.count_documents({}) == ROUNDS
+
+
+def test_the_stamp_compares_as_a_64_bit_number(collection: Collection[dict[str, Any]]) -> None:
+    now = 1_795_500_000_000    # a turn is near the clock in milliseconds
+    stamps = [stamp(1, now), stamp(1, now + 1), stamp(2, -1), stamp(2, now), stamp(1000, now)]
+    assert stamps == sorted(stamps)
+    collection.insert_many([{"_id": place, "stamp": one} for place, one in enumerate(stamps)])
+
+    for place, one in enumerate(stamps):
+        assert sorted(kept["_id"] for kept in collection.find({"stamp": {"$lt": one}})) == list(range(place))
+    assert [kept["stamp"] for kept in collection.find().sort("_id", 1)] == stamps
+
+
+def test_inserts_of_one_bulk_are_all_done(stack: Settings, collection: Collection[dict[str, Any]]) -> None:
+    result = collection.bulk_write([InsertOne({"_id": number}) for number in range(stack.mongo.bulk)])
+    assert result.inserted_count == stack.mongo.bulk

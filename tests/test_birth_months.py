@@ -1,0 +1,59 @@
+"""Ages from months of birth: by hand and by pandas, which counts its days independently of ours."""
+
+import random
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from engine.birth_months import age, average_age, merged
+
+TODAY = date(2026, 11, 24)
+
+
+def test_age_worked_by_hand() -> None:
+    # 1992-03-15 to 2026-03-15 is 34 years with the 8 leap days of 1996 to 2024: 34*365 + 8 = 12418;
+    # 2026-03-15 to 2026-11-24 is 16 + 30 + 31 + 30 + 31 + 31 + 30 + 31 + 24 = 254 days
+    assert age("1992-03", TODAY) == pytest.approx((12418 + 254) / 365.2425, abs=1e-12)
+
+
+def test_average_worked_by_hand() -> None:
+    # two people of 2000-11-15 (26 years and 9 days: 26*365 + 6 leap days of 2004..2024 + 9 = 9505 days)
+    # and one of 2026-11-15 (9 days): (2 * 9505 + 9) / 3 days
+    assert average_age({"2000-11": 2, "2026-11": 1}, TODAY) == pytest.approx(19019 / 3 / 365.2425, abs=1e-12)
+
+
+def test_nobody_has_no_average() -> None:
+    assert average_age({}, TODAY) is None
+    assert average_age({"1990-01": 0}, TODAY) is None
+
+
+def test_months_of_nobody_do_not_count() -> None:
+    assert average_age({"1990-01": 3, "1930-01": 0}, TODAY) == average_age({"1990-01": 1}, TODAY)
+
+
+def test_a_birth_later_this_month_counts_as_the_15th() -> None:
+    assert age("2026-11", date(2026, 11, 14)) == pytest.approx(-1 / 365.2425)
+
+
+@pytest.mark.parametrize("month", ["", "1992", "1992-13", "92-03", "1992-3", "1992-03-18", "abcd-ef"])
+def test_what_is_not_a_month_is_refused(month: str) -> None:
+    with pytest.raises(ValueError, match=r"month|invalid literal"):
+        average_age({month: 1}, TODAY)
+
+
+def test_merged_adds_up_and_drops_noughts() -> None:
+    parts = [{"1992-03": 1, "1960-12": 2}, {"1992-03": 4}, {"1960-12": -2}, {}]
+    assert merged(parts) == {"1992-03": 5}
+    assert merged([]) == {}
+
+
+def test_average_of_merged_parts_equals_pandas_over_the_people() -> None:
+    draw = random.Random(7)
+    months = [f"{draw.randint(1930, 2008)}-{draw.randint(1, 12):02d}" for _ in range(2000)]
+    genders = [draw.choice(("female", "male", "unknown")) for _ in months]
+    people = pd.DataFrame({"month": months, "gender": genders})
+    births = {str(gender): {str(month): int(count) for month, count in group["month"].value_counts().items()}
+              for gender, group in people.groupby("gender")}
+    days = pd.Timestamp(TODAY) - pd.to_datetime(people["month"] + "-15")
+    assert average_age(merged(births.values()), TODAY) == pytest.approx(days.dt.days.mean() / 365.2425, abs=1e-9)
