@@ -220,6 +220,9 @@ _MONGO_REFUSED = {13, 18}    # Unauthorized, AuthenticationFailed
 _MONGO_AWAY = {              # codes of a server that stops, steps down or is too slow
     6, 7, 50, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 
+_WITHIN = "AuthorizationFailedError"
+"""kafka-python wraps the refusal of an idempotent producer that may write no topic at all into a plain KafkaError."""
+
 _NO_VERDICT = "Unable to perform authentication"
 """What Cassandra says when it could not look the password up: it is away, the password is not wrong."""
 
@@ -229,6 +232,8 @@ def _refused(error: BaseException) -> bool:
         return any(_refused(reason) for reason in _reasons(error))
     if isinstance(error, cassandra.AuthenticationFailed | cassandra_protocol.BadCredentials):
         return _NO_VERDICT not in str(error)
+    if type(error) is kafka.errors.KafkaError and _WITHIN in str(error):
+        return True
     return isinstance(error, _REFUSED) or _mongo_code(error) in _MONGO_REFUSED
 
 

@@ -15,6 +15,7 @@ from kafka import TopicPartition
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
 from engine.errors import RollcallError
 from engine.processes import Processes
+from engine.processes import Status as Program
 from engine.settings import Settings
 from engine.stores.status import Status
 
@@ -39,18 +40,19 @@ def look(settings: Settings, processes: Processes) -> list[Hop]:
     programs = processes.status()
     hops = [("producer", _producer), ("kafka", _kafka), ("stream", _stream), ("cassandra", _cassandra),
             ("mongo", _mongo), ("view", _view)]
-    return [_hop(name, programs[name].state, programs[name].note, lambda ask=ask: ask(settings)) for name, ask in hops]
+    return [_hop(name, programs[name], ask, settings) for name, ask in hops]
 
 
-def _hop(name: str, state: str, note: str, ask: Callable[[], tuple[bool, str, Facts]]) -> Hop:
-    if state != "running":
-        return Hop(name, False, f"its program is {state}{f' ({note})' if note else ''}; `rollcall up` starts it",
-                   {"program": state})
+def _hop(name: str, program: Program, ask: Callable[[Settings], tuple[bool, str, Facts]], settings: Settings) -> Hop:
+    known: Facts = {"program": program.state}
+    if program.state != "running":
+        note = f" ({program.note})" if program.note else ""
+        return Hop(name, False, f"its program is {program.state}{note}; `rollcall up` starts it", known)
     try:
-        ok, says, facts = ask()
+        ok, says, facts = ask(settings)
     except RollcallError as error:
-        return Hop(name, False, str(error), {"program": state})
-    return Hop(name, ok, says, {"program": state, **facts})
+        return Hop(name, False, str(error), known)
+    return Hop(name, ok, says, {**known, **facts})
 
 
 def _producer(settings: Settings) -> tuple[bool, str, Facts]:

@@ -36,7 +36,7 @@ PATIENCE_WITH_SPARK_S = 15.0    # how long an open batch turn is left to Spark b
 LOG_LINE_S = 60.0
 
 
-class StopRequested(Exception):  # noqa: N818 - a request, not an error
+class StopRequested(Exception):
     """The stream was asked to stop; the turn that met this wrote nothing."""
 
 
@@ -142,7 +142,9 @@ class Stream:
     def close_turn(self, figures: Figures, batch: SparkBatch | None) -> None:
         """Writes the figures, and once a minute the log line."""
         ends = batch.ends if batch else {}
-        document = self.stores.status.closed(figures, ends, self.stores.behind(ends), bool(batch and batch.synthetic))
+        checkpoint = self.order.checkpoint if self.order else ""
+        document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind(ends),
+                                             bool(batch and batch.synthetic))
         counts = {name: n for name, n in figures.counts.items() if n}
         took = sum(figures.seconds.values())
         self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")

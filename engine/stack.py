@@ -15,7 +15,7 @@ from engine.settings import Settings
 
 Say = Callable[[str], None]
 
-READY_WITHIN_S = 120
+READY_WITHIN_S = 180
 
 
 def up(settings: Settings, say: Say) -> None:

@@ -97,7 +97,8 @@ def _compare(settings: Settings, keys: KeyRing, spark: SparkSession, status: Sta
     if state.open is not None or state.recount:
         report.add([Finding("writer", f"turn {state.turn} is open or a recount is due; `rollcall stream start` ends it")])
     say("reading the topic and the rows")
-    ends = (status.read("figures") or {}).get("offsets", {})
+    figures = status.read("figures") or {}
+    ends = figures["offsets"] if figures.get("checkpoint") == state.checkpoint else {}
     first = _beginnings(settings)
     topic = _topic(settings, keys, spark, {**dict.fromkeys(first, 0), **ends}).persist()
     profiles = _table(settings, spark, "profiles").persist()
@@ -165,8 +166,12 @@ def _table(settings: Settings, spark: SparkSession, name: str) -> DataFrame:
 def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFrame, first: dict[str, int],
                         keys: KeyRing) -> Iterable[Finding]:
     """Joins what the topic says with what stands, and names each difference."""
-    valid = topic.where("reason IS NULL AND NOT empty AND processed").join(
-        markers.select("suppression", "erased", "not_before"), "suppression", "left")
+    stands = profiles.select(F.col("uuid").alias("person_uuid"), F.col("source_partition").alias("s_partition"),
+                             F.col("source_offset").alias("s_offset"))
+    # a row may be ahead of what this checkpoint has read: then its own record counts as processed too
+    reached = F.col("processed") | ((F.col("partition") == F.col("s_partition")) & (F.col("offset") <= F.col("s_offset")))
+    valid = (topic.where("reason IS NULL AND NOT empty").join(stands, "person_uuid", "left").where(reached)
+             .join(markers.select("suppression", "erased", "not_before"), "suppression", "left"))
     barred = F.coalesce(F.col("erased") | (F.col("timestamp") <= F.col("not_before")), F.lit(False))
     wanted = newest(valid.withColumn("barred", barred)).where("has_record")
     expected = with_ring(wanted, keys).select(
@@ -182,17 +187,18 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
         token(F.col("uuid"), ring, "suppression").alias("suppression"),
         *[opened(F.col(name), F.col("uuid"), name, ring).alias(name) if name in columns.SEALED else F.col(name)
           for name in compared],
-        _any([F.col(name).isNotNull() & opened(F.col(name), F.col("uuid"), name, ring).isNull()
-              for name in columns.SEALED]).alias("shut"))
+        *[F.col(name).isNotNull().alias(f"has_{name}") for name in columns.SEALED],
+    ).persist()    # Spark 3.5 finds every value null when it opens and tests for null in one projection
+    standing = standing.withColumn("shut", _any([F.col(f"has_{name}") & F.col(name).isNull() for name in columns.SEALED]))
     judged = standing.join(markers.select("suppression", "erased", "restricted"), "suppression", "left")
     known = topic.groupBy("person_uuid").agg(F.lit(True).alias("in_topic")).where("person_uuid IS NOT NULL")
     both = (expected.join(judged, "uuid", "full")
             .join(known.withColumnRenamed("person_uuid", "uuid"), "uuid", "left"))
-    reached = F.col("source_offset") >= _by_partition(first, F.col("source_partition"))
+    held = F.col("source_offset") >= _by_partition(first, F.col("source_partition"))
     wrong = {
         "marker": F.coalesce(F.col("row") & (F.coalesce(F.col("erased"), F.lit(False)) | (
             F.col("counted") == F.coalesce(F.col("restricted"), F.lit(False)))), F.lit(False)),
-        "record": F.coalesce(F.col("row") & F.col("w_source_offset").isNull() & F.col("in_topic").isNull() & reached,
+        "record": F.coalesce(F.col("row") & F.col("w_source_offset").isNull() & F.col("in_topic").isNull() & held,
                              F.lit(False)),
         "missing": F.col("row").isNull(),
         "a sealed column cannot be opened": F.coalesce(F.col("shut"), F.lit(False)),

@@ -49,17 +49,27 @@ class WriterState:
 
 
 class Resolved(Protocol):
-    """What a batch comes to once the verdicts are known.
+    """What a batch comes to once the verdicts are known."""
 
-    deltas: every cell under which a touched person was or is counted, zero sums included. deletes: uuids whose row
-    goes. recoloured: uuid -> whether the standing row counts from now on. barred: uuids of erased people with records.
-    """
+    @property
+    def deltas(self) -> Mapping[Cell, int]:
+        """Every cell under which a touched person was or is counted, zero sums included."""
 
-    deltas: Mapping[Cell, int]
-    deletes: Sequence[str]
-    recoloured: Mapping[str, bool]
-    barred: Sequence[str]
-    figures: Mapping[str, int]
+    @property
+    def deletes(self) -> Sequence[str]:
+        """Uuids whose row goes."""
+
+    @property
+    def recoloured(self) -> Mapping[str, bool]:
+        """Uuid -> whether the standing row counts from now on."""
+
+    @property
+    def barred(self) -> Sequence[str]:
+        """Uuids of erased people who had records."""
+
+    @property
+    def figures(self) -> Mapping[str, int]:
+        """What was counted on the way, by name."""
 
     def write_rows(self, timestamp: int) -> None:
         """Writes all columns of all new and changed rows with this timestamp (microseconds)."""
@@ -68,7 +78,9 @@ class Resolved(Protocol):
 class Batch(Protocol):
     """What one turn reads."""
 
-    number: int | None
+    @property
+    def number(self) -> int | None:
+        """Spark's batch id; None for an idle turn."""
 
     def fingerprint(self) -> str:
         """Count and hash of the (partition, offset) of the records: equal only if the same are read again."""
@@ -158,27 +170,30 @@ class WriteOrder:
         if state.recount:
             state = self.recount(state)
         fingerprint = batch.fingerprint()
+        figures = None
         if state.open is not None:
-            if state.open.batch is None:
-                idle = batch if batch.number is None else self.idle()
-                figures, state = self._run(state, idle)
-                if batch.number is None:
-                    self.sure = True
-                    return figures
-            elif (state.open.batch, state.open.fingerprint) == (batch.number, fingerprint):
-                figures, state = self._run(state, batch)
-                self.sure = True
-                return figures
-            else:
-                self.say(f"turn {state.open.number} cannot be resumed: its records are not the same any more")
-                state = self._save(replace(state, recount=True))
-                state = self.recount(state)
-        number = max(state.turn + 1, self.clock())
-        state = self._save(replace(state, turn=number, open=OpenTurn(
-            number, batch.number, fingerprint, state.control, max(self.stores.control_end(), state.control))))
-        figures, state = self._run(state, batch)
+            figures, state = self._resumed(state, state.open, batch, fingerprint)
+        if figures is None:
+            figures, state = self._run(self._opened(state, batch, fingerprint), batch)
         self.sure = True
         return figures
+
+    def _resumed(self, state: WriterState, turn: OpenTurn, batch: Batch, fingerprint: str) -> tuple[Figures | None, WriterState]:
+        """Ends the turn that was found open. Figures only if this batch was its batch, so that nothing is left to do."""
+        if turn.batch is None:
+            figures, state = self._run(state, batch if batch.number is None else self.idle())
+            return (figures if batch.number is None else None), state
+        if (turn.batch, turn.fingerprint) == (batch.number, fingerprint):
+            return self._run(state, batch)
+        self.say(f"turn {turn.number} cannot be resumed: its records are not the same any more")
+        return None, self.recount(self._save(replace(state, recount=True)))
+
+    def _opened(self, state: WriterState, batch: Batch, fingerprint: str) -> WriterState:
+        """Opens a turn: commands are taken to their end, so that none is older than a record of this turn."""
+        number = max(state.turn + 1, self.clock())
+        commands_end = max(self.stores.control_end(), state.control)
+        return self._save(replace(state, turn=number, open=OpenTurn(
+            number, batch.number, fingerprint, state.control, commands_end)))
 
     def recount(self, state: WriterState) -> WriterState:
         """Sets every aggregate from the counted rows, under a new epoch; may be interrupted and repeated."""

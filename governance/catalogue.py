@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from types import MappingProxyType
 
 
@@ -86,7 +87,7 @@ OFFICIAL_IDS = ("SSN", "TFN", "CPF", "SIN", "AVS", "SVNR", "CPR", "DNI", "HETU",
 
 FIELDS: tuple[Field, ...] = (
     _kept("login.uuid", Category.KEY, _KEEP, Audience.CONSOLE, "none",
-          profiles__uuid=_KEEP, markers__token=_TOKEN),
+          profiles__uuid=_KEEP, markers__suppression=_TOKEN),
     _kept("gender", Category.DEMOGRAPHIC, _KEEP, Audience.EVERYONE, "none",
           profiles__gender=_KEEP, users_by_nationality__by_gender=_KEEP, users_by_nationality__births=_KEEP),
     _kept("name.first", Category.NAME, _ENCRYPT, Audience.OFFICER, "initials",
@@ -162,9 +163,10 @@ class _Node:
     leaf: Treatment | None = None
     under: dict[str, "_Node"] = field(default_factory=dict)
 
+    @cached_property
     def all_dropped(self) -> bool:
         """Whether nothing at or under this name is ever passed on."""
-        return self.leaf in (None, Treatment.DROP) and all(node.all_dropped() for node in self.under.values())
+        return self.leaf in (None, Treatment.DROP) and all(node.all_dropped for node in self.under.values())
 
 
 def _tree(fields: tuple[Field, ...]) -> _Node:
@@ -193,13 +195,13 @@ def _project(group: Mapping[str, object], node: _Node, dropped: Counter[str], pr
         known = node.under.get(name)
         if known is None:
             dropped[f"{node.path}.{UNKNOWN}".lstrip(".")] += 1
-        elif isinstance(value, Mapping) and known.under:
+        elif isinstance(value, dict) and known.under:
             inner = _project(value, known, dropped, problems)
             if inner:
                 kept[name] = inner
-        elif known.all_dropped():
+        elif known.all_dropped:
             dropped[known.path] += 1
-        elif isinstance(value, Mapping | list):
+        elif isinstance(value, dict | list):
             problems.append(f"{known.path} holds {kind(value)} where {_allowed(known)} is allowed")
         elif known.leaf is not None:
             kept[name] = value
@@ -217,7 +219,7 @@ def kind(value: object) -> str:
     match value:
         case None:
             return "nothing"
-        case Mapping():
+        case dict():
             return "an object"
         case list():
             return "a list"
@@ -251,7 +253,7 @@ def without_secrets(value: object) -> object:
 def _suffixes(node: _Node) -> Iterator[tuple[str, ...]]:
     """The ends of paths that are nulled: the highest names under which everything is dropped."""
     for under in node.under.values():
-        if under.all_dropped():
+        if under.all_dropped:
             yield tuple(under.path.casefold().split("."))
         else:
             yield from _suffixes(under)
@@ -264,7 +266,7 @@ _LONGEST_SUFFIX = max(map(len, _NULLED))
 def _nulled(value: object, path: tuple[str, ...], depth: int) -> object:
     if depth > DEEPEST:
         return None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         copy: dict[str, object] = {}
         for name, inner in value.items():
             parts = _names(name)

@@ -17,7 +17,7 @@ def now() -> set[str]:
 
 
 class Watch:
-    """Collects every command line that is there while the block runs, looking about fifty times a second."""
+    """Collects every command line that is there while the block runs, looking about twenty times a second."""
 
     def __init__(self) -> None:
         self.seen: set[str] = set()
@@ -34,5 +34,5 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._done.wait(0.02):
+        while not self._done.wait(0.05):
             self.seen |= now()

@@ -89,6 +89,9 @@ EXAMPLES: list[tuple[Exception, type[RollcallError]]] = [
     (kafka.errors.SaslAuthenticationFailedError(), SignInRefused),
     (kafka.errors.TopicAuthorizationFailedError(), SignInRefused),
     (kafka.errors.ClusterAuthorizationFailedError(), SignInRefused),
+    (kafka.errors.KafkaError("Unexpected error in InitProducerIdResponse: [Error 31] ClusterAuthorizationFailedError"),
+     SignInRefused),
+    (kafka.errors.KafkaError(CANARY), StoreRefused),
     (kafka.errors.OffsetOutOfRangeError(), OffsetsLost),
     (kafka.errors.NoOffsetForPartitionError(), OffsetsLost),
     (kafka.errors.MessageSizeTooLargeError(), StoreRefused),
@@ -125,6 +128,7 @@ EXAMPLES: list[tuple[Exception, type[RollcallError]]] = [
     (mongo(2), StoreRefused),
     (pymongo.errors.DuplicateKeyError(CANARY, 11000), StoreRefused),
     (pymongo.errors.BulkWriteError({"writeErrors": [{"op": CANARY}]}), StoreRefused),
+    (pymongo.errors.BulkWriteError({"writeErrors": [{"code": 50, "op": CANARY}], "writeConcernErrors": []}), StoreAway),
     (pymongo.errors.ConfigurationError(CANARY), StoreRefused),
     (bson.errors.InvalidDocument(CANARY), StoreRefused),
 ]

@@ -19,6 +19,7 @@ from engine.birth_months import average_age, merged
 from engine.clients import mapped, mongo_client
 from engine.errors import RollcallError, SignInRefused, StoreAway
 from engine.settings import Settings
+from engine.stores.schema import BY_EMAIL_DOMAIN, BY_NATIONALITY, PIPELINE_STATUS
 
 Document = Mapping[str, Any]
 
@@ -111,8 +112,8 @@ def read_settled(database: Any, pause: Callable[[float], None] = time.sleep) -> 
         if attempt:
             pause(PAUSE_S)
         before = _statuses(database)
-        nationalities = list(database["users_by_nationality"].find())
-        domains = list(database["users_by_email_domain"].find())
+        nationalities = list(database[BY_NATIONALITY].find())
+        domains = list(database[BY_EMAIL_DOMAIN].find())
         after = _statuses(database)
         closed = before.get("figures", {}).get("turn")
         newest = max((turn_of(int(one.get("stamp", 0))) for one in (*nationalities, *domains)), default=-1)
@@ -124,7 +125,7 @@ def read_settled(database: Any, pause: Callable[[float], None] = time.sleep) -> 
 
 def _statuses(database: Any) -> dict[str, Document]:
     wanted = {"_id": {"$in": ["figures", "producer"]}}
-    return {document["_id"]: document for document in database["pipeline_status"].find(wanted)}
+    return {document["_id"]: document for document in database[PIPELINE_STATUS].find(wanted)}
 
 
 def _nationality(document: Document, today: date) -> Nationality:

@@ -52,7 +52,7 @@ KAFKA = Bundle("kafka", CLONE / "infra/native/kafka", ("pom.xml", "CHECKSUMS"))
 CASSANDRA = Bundle("cassandra", CLONE / "infra/native/cassandra", ("pom.xml", "CHECKSUMS"))
 SPARK = Bundle("spark-connectors", CLONE / "jars", ("pom.xml", "CHECKSUMS"))
 FERRETDB = Bundle("ferretdb", CLONE / "infra/native/ferretdb", ("go.mod", "go.sum"))
-JARS = (KAFKA, CASSANDRA, SPARK)
+BUNDLES = (KAFKA, CASSANDRA, SPARK, FERRETDB)
 
 
 def fetch(settings: Settings, say: Say) -> list[str]:
@@ -80,7 +80,7 @@ def fetch(settings: Settings, say: Say) -> list[str]:
 
 def missing(settings: Settings) -> list[Bundle]:
     """The bundles that are not whole in the cache. Cheap: looks at names and sizes only."""
-    return [one for one in (*JARS, FERRETDB) if not whole(one.folder(settings))]
+    return [one for one in BUNDLES if not whole(one.folder(settings))]
 
 
 def whole(folder: Path) -> bool:

@@ -55,14 +55,16 @@ class Status:
         """Sets the writer's state by one write."""
         self.write("writer", asdict(state))
 
-    def closed(self, figures: Figures, offsets: dict[str, int], behind: int, synthetic: bool) -> Document:
-        """Adds a turn to the totals and the history; `offsets` are the ends read so far, by partition."""
+    def closed(self, figures: Figures, checkpoint: str, ends: dict[str, int], behind: int, synthetic: bool) -> Document:
+        """Adds a turn to the totals and the history. ends: of the turn's records by partition; `offsets` in the
+        document are those of all that was read under this checkpoint."""
         now = datetime.now(UTC).replace(microsecond=0)
         before = self.read("figures") or {}
         totals = {name: before.get("totals", {}).get(name, 0) + n for name, n in figures.counts.items()}
         entry = {"turn": figures.turn, "batch": figures.batch, "at": now, "counts": figures.counts, "behind": behind,
                  "seconds": {name: round(taken, 3) for name, taken in figures.seconds.items()}}
-        document = {**entry, "offsets": {**before.get("offsets", {}), **offsets}, "totals": totals,
+        earlier = before["offsets"] if before.get("checkpoint") == checkpoint else {}
+        document = {**entry, "checkpoint": checkpoint, "offsets": {**earlier, **ends}, "totals": totals,
                     "synthetic": synthetic or before.get("synthetic", False)}
         self.write("figures", document)
         with mapped("reading or writing the status"):

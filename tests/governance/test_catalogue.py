@@ -49,7 +49,7 @@ def test_places_are_the_columns_of_the_flow() -> None:
                if place.startswith("profiles.")}
     assert columns == PROFILES
     assert {place for field in FIELDS for place in field.stands if not place.startswith("profiles.")} == {
-        "markers.token", "users_by_nationality._id", "users_by_nationality.by_gender", "users_by_nationality.births",
+        "markers.suppression", "users_by_nationality._id", "users_by_nationality.by_gender", "users_by_nationality.births",
         "users_by_email_domain._id"}
 
 

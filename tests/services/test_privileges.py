@@ -1,7 +1,7 @@
 """The least privilege, tried for real: what each principal may and may not do on the real stores.
 
-Whether somebody may write is seen without writing: Kafka asks for the permission first and then refuses a record that is
-too large for the topic; Cassandra's refusals come before anything is done.
+Whether somebody may write is seen without writing: Kafka asks for the permission first and then refuses a record that
+is too large for the topic; Cassandra's refusals come before anything is done.
 """
 
 import uuid
@@ -37,12 +37,13 @@ def topic_name(settings: Settings, which: str) -> str:
 
 
 def write_too_much(settings: Settings, user: str, topic: str) -> None:
-    """Sends one record that no topic takes: nothing is ever stored."""
-    producer = kafka_producer(settings, user, max_request_size=3 * topics.DEAD_MAX_BYTES, compression_type=None)
+    """Sends one record that the topic is too small for: nothing is ever stored."""
+    largest = topics.DEAD_MAX_BYTES if topic == settings.kafka.dead_topic else topics.PEOPLE_MAX_BYTES
+    producer = kafka_producer(settings, user, max_request_size=2 * largest, compression_type=None)
     try:
         with mapped("trying to write", user):
             try:
-                producer.send(topic, key=b"too much", value=b"x" * (2 * topics.DEAD_MAX_BYTES)).get(timeout=30)
+                producer.send(topic, key=b"too much", value=b"x" * (largest + 1)).get(timeout=30)
             except kafka.errors.MessageSizeTooLargeError:
                 return
         raise AssertionError("a record of this size should have been refused")
@@ -68,7 +69,7 @@ def test_who_may_write_which_topic(stack: Settings, user: str, topic: str) -> No
     if (user, topic) in MAY_WRITE:
         write_too_much(stack, user, topic_name(stack, topic))
     else:
-        with pytest.raises(SignInRefused, match=f"refuses {user} .*TopicAuthorizationFailedError"):
+        with pytest.raises(SignInRefused, match=f"refuses {user} "):
             write_too_much(stack, user, topic_name(stack, topic))
 
 

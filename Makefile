@@ -1,0 +1,40 @@
+# What one does with a clone. `make help` prints the targets; everything they need is installed into .venv first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status test test-quick lint
+
+help: ## print these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+up: $(READY) ## bring everything up, from nothing to people arriving; again: go on where it was
+	@$(BIN)/rollcall up
+
+down: $(READY) ## end every process; no data is lost
+	@$(BIN)/rollcall down
+
+status: $(READY) ## every hop of the flow at a glance
+	@$(BIN)/rollcall status
+
+test: lint ## lint, types and every test, the real systems included
+	$(BIN)/pytest
+
+test-quick: $(READY) ## the tests that need neither servers nor a browser
+	$(BIN)/pytest -m "not services and not browser"
+
+lint: $(READY) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+# The environment is exactly requirements.txt, checked by hash; it is made again when the pins change.
+$(READY): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not on this machine: apt-get install -y python3.11 python3.11-venv"; exit 69; }
+	@echo "Installing what requirements.txt pins into .venv ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements.txt > .venv/uv.txt
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $(READY)
