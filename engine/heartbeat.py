@@ -1,6 +1,6 @@
 """The producer's sign of life: the document `producer` of `pipeline_status`, for `rollcall status` and the view.
 
-At best once a second, and best effort: a store that is away costs the flow one short wait a minute and nothing else.
+At best once a second, and best effort: a store that is away costs the flow a short wait now and then, nothing else.
 """
 
 import time
@@ -16,8 +16,9 @@ from engine.settings import Settings
 
 EVERY_S = 1.0
 LONGEST_WAIT_S = 1.0
-QUIET_S = 60.0
-"""Seconds without a try after one failed."""
+QUIET_S = 4.0
+LONGEST_QUIET_S = 64.0
+"""Seconds without a try after one failed: doubled with each, up to this."""
 
 RATE_OVER_S = 10.0
 
@@ -29,6 +30,7 @@ class Heartbeat:
         self._settings = settings
         self._client = mongo_client(settings, principal)
         self._next = 0.0
+        self._quiet_s = QUIET_S
         self._sent: deque[tuple[float, int]] = deque()
 
     @property
@@ -45,8 +47,10 @@ class Heartbeat:
             with pymongo.timeout(LONGEST_WAIT_S):
                 self._client[self._settings.mongo.database].pipeline_status.replace_one(
                     {"_id": "producer"}, document, upsert=True)
+            self._quiet_s = QUIET_S
         except PyMongoError:
-            self._next = time.monotonic() + QUIET_S
+            self._next = time.monotonic() + self._quiet_s
+            self._quiet_s = min(self._quiet_s * 2, LONGEST_QUIET_S)
 
     def close(self) -> None:
         """Lets go of the store."""

@@ -137,6 +137,9 @@ class _Run:
         skip = self._settings.producer.skip_erased
         if skip and not self._waited_for(self._erased.start, "Cassandra"):
             return self._produced()
+        if not self._waited_for(self._sender.open, "Kafka"):
+            return self._produced()
+        self._due = time.monotonic()
         position = _position(self._settings, self._source)
         try:
             for page in self._source.pages(position, self._wait):

@@ -45,6 +45,11 @@ class Sender:
         self._too_large: list[Outgoing] = []
         self._acknowledged = 0
 
+    def open(self) -> None:
+        """Signs in, so that the first record need not wait for that. Raises StoreAway, SignInRefused; call again."""
+        if self._producer is None:
+            self._producer = kafka_producer(self._settings, self._principal)
+
     def send(self, record: Outgoing) -> None:
         """Takes a record; it is under way at once when the broker is there, else with the next `settle`."""
         if self._producer is None or self._broken is not None:
@@ -65,7 +70,7 @@ class Sender:
         if self._broken is not None:
             self._close()
         if self._producer is None and self._kept:
-            self._producer = kafka_producer(self._settings, self._principal)
+            self.open()
             again, self._kept = [record for record, _ in self._kept], []
             for record in again:
                 self.send(record)

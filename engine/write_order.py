@@ -178,7 +178,8 @@ class WriteOrder:
         self.sure = True
         return figures
 
-    def _resumed(self, state: WriterState, turn: OpenTurn, batch: Batch, fingerprint: str) -> tuple[Figures | None, WriterState]:
+    def _resumed(self, state: WriterState, turn: OpenTurn, batch: Batch,
+                 fingerprint: str) -> tuple[Figures | None, WriterState]:
         """Ends the turn that was found open. Figures only if this batch was its batch, so that nothing is left to do."""
         if turn.batch is None:
             figures, state = self._run(state, batch if batch.number is None else self.idle())

@@ -74,12 +74,14 @@ def years(age: float | None) -> str:
 
 def share(part: int, whole: int) -> str:
     """A share in per cent with one decimal; `<0.1 %` and `>99.9 %` rather than a nought or a whole that is not true."""
-    if not part or part == whole:
-        return "100 %" if part else "0 %"
-    per_cent = 100 * part / whole
-    if per_cent < 0.05:
-        return "<0.1 %"
-    return f"{per_cent:.1f} %" if per_cent < 99.95 else ">99.9 %"
+    per_cent = 100 * part / whole if whole else 0.0
+    if per_cent in (0, 100):
+        number = f"{per_cent:.0f}"
+    elif per_cent < 0.05:
+        number = "<0.1"
+    else:
+        number = f"{per_cent:.1f}" if per_cent < 99.95 else ">99.9"
+    return f"{number}\N{NO-BREAK SPACE}%"
 
 
 def clock(at: datetime, now: datetime) -> str:

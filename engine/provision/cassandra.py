@@ -100,7 +100,7 @@ def _declared(column: Column) -> str:
 
 
 def quoted(name: str) -> str:
-    """A column's name as CQL takes it whatever it is: `token` for one is a reserved word."""
+    """A column's name as CQL takes it whatever it is, reserved words too."""
     return f'"{name}"'
 
 

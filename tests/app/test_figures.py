@@ -31,7 +31,7 @@ def test_nationality_bars_are_ranked_and_labelled() -> None:
     assert list(trace.y) == ["France", "Ireland", "XX"]
     assert list(trace.x) == [6, 3, 1]
     assert list(trace.marker.color) == [draw.LEAD, draw.BAR, draw.BAR]
-    assert "60.0 %" in trace.text[0]
+    assert "60.0\N{NO-BREAK SPACE}%" in trace.text[0]
     # the first label is the upper one, and bars start at nought
     assert tuple(bars.layout.yaxis.range) == (2.5, -0.5)
     assert tuple(bars.layout.xaxis.range) == (0, 6)
@@ -83,9 +83,9 @@ def test_all_others_may_be_larger_than_the_lead() -> None:
 
 
 def test_tables_tell_what_the_charts_draw() -> None:
-    assert nationality_rows(THREE)[0] == ("France", "6", "60.0 %")
+    assert nationality_rows(THREE)[0] == ("France", "6", "60.0\N{NO-BREAK SPACE}%")
     assert age_rows(THREE) == [("France", "52.2", "6"), ("Ireland", "44.0", "3")]
-    assert domain_rows(THREE)[-1] == (words.OTHER, "57", "18.3 %")
+    assert domain_rows(THREE)[-1] == (words.OTHER, "57", "18.3\N{NO-BREAK SPACE}%")
     assert len(domain_rows(THREE)) == draw.TOP_DOMAINS + 1
 
 
@@ -113,17 +113,17 @@ def test_headings_state_the_finding() -> None:
 
 def test_sentences_are_right_for_one_and_for_many() -> None:
     assert words.nationality_sentence(THREE) == \
-        "3 nationalities, from 6 of 10 people in France (60.0 %) to 1 in XX (10.0 %)."
+        "3 nationalities, from 6 of 10 people in France (60.0\N{NO-BREAK SPACE}%) to 1 in XX (10.0\N{NO-BREAK SPACE}%)."
     assert words.nationality_sentence(make((Nationality("FR", 1, 1.0),))) == "One nationality, 1 of 1 person."
     assert words.age_sentence(THREE).startswith("Averages go from 44.0 years in Ireland to 52.2 in France")
-    assert words.domain_sentence(THREE, 10) == "The 10 largest of 13 domains hold 81.7 % of 312 addresses."
+    assert words.domain_sentence(THREE, 10) == "The 10 largest of 13 domains hold 81.7\N{NO-BREAK SPACE}% of 312 addresses."
     assert words.domain_sentence(make((), (Domain("a.org", 1),)), 10) == "1 domain for 1 address."
 
 
 @pytest.mark.parametrize(("part", "whole", "said"), [
-    (0, 0, "0 %"), (0, 9, "0 %"), (9, 9, "100 %"), (1, 3, "33.3 %"), (1, 10_000, "<0.1 %"), (9_999, 10_000, ">99.9 %")])
+    (0, 0, "0"), (0, 9, "0"), (9, 9, "100"), (1, 3, "33.3"), (1, 10_000, "<0.1"), (9_999, 10_000, ">99.9")])
 def test_shares_never_round_to_what_is_not_true(part: int, whole: int, said: str) -> None:
-    assert words.share(part, whole) == said
+    assert words.share(part, whole) == f"{said}\N{NO-BREAK SPACE}%"
 
 
 @pytest.mark.parametrize(("seconds", "said"), [

@@ -83,9 +83,9 @@ def test_who_may_read_which_topic(stack: Settings, user: str, topic: str) -> Non
 
 
 SELECT_ROW = "SELECT uuid, nat, email, full_name FROM {ks}.profiles WHERE uuid = 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-SELECT_MARKER = "SELECT \"token\", erased FROM {ks}.markers WHERE \"token\" = 'nobody'"
+SELECT_MARKER = "SELECT suppression, erased FROM {ks}.markers WHERE suppression = 'nobody'"
 WRITE_ROW = "DELETE FROM {ks}.profiles USING TIMESTAMP 1 WHERE uuid = 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
-WRITE_MARKER = "DELETE FROM {ks}.markers USING TIMESTAMP 1 WHERE \"token\" = 'nobody'"
+WRITE_MARKER = "DELETE FROM {ks}.markers USING TIMESTAMP 1 WHERE suppression = 'nobody'"
 READ_SECRETS = "SELECT role, salted_hash FROM system_auth.roles"
 MAKE_ROLE = "CREATE ROLE intruder WITH LOGIN = true AND SUPERUSER = false"
 DROP_TABLE = "DROP TABLE {ks}.profiles"

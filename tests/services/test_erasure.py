@@ -1,0 +1,127 @@
+"""An erased person stays erased: through replays, in the very same batch, after a lost checkpoint, until it is lifted."""
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+from kafka import TopicPartition
+
+from engine.clients import kafka_consumer
+from engine.person import NATIONALITIES
+from engine.provision import provision
+from engine.settings import Settings
+from tests.people import CAPTURED, captured
+from tests.services.flow import Flow
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
+
+FILE = CAPTURED["1.4"]
+UUIDS = [person["login"]["uuid"] for person in captured("1.4")]
+ERASED, IN_SAME_BATCH, BEFORE_ITS_REPEAT = UUIDS[:3]
+NOW_GONE = {ERASED, IN_SAME_BATCH, BEFORE_ITS_REPEAT}
+
+
+@pytest.fixture(scope="module")
+def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
+    """One flow for the tests of this file, which build on one another in their order."""
+    made = Flow(stack, tmp_path_factory.mktemp("erasure"), "erasure")
+    try:
+        yield made
+    finally:
+        made.stop(signal.SIGKILL)
+        provision(stack, lambda _: None)
+
+
+def users(flow: Flow) -> int:
+    return sum(n for cell, n in flow.cells().items() if cell.collection == NATIONALITIES)
+
+
+def test_erase_removes_the_person_from_rows_and_aggregates(flow: Flow) -> None:
+    flow.start()
+    flow.produce(FILE)
+    flow.quiet()
+    assert (len(flow.rows()), users(flow)) == (115, 115)
+    flow.rollcall("erase", ERASED.upper(), "--request", "R-1")
+    assert ERASED not in flow.rows()
+    assert (len(flow.rows()), users(flow)) == (114, 114)
+
+
+def test_a_replay_past_the_producers_own_skip_does_not_bring_the_person_back(flow: Flow) -> None:
+    assert flow.produce(FILE, "--no-skip-erased")["sent"] == 115
+    flow.quiet()
+    assert set(flow.rows()) == set(UUIDS) - {ERASED}
+    assert users(flow) == 114
+    assert _nulls(flow) >= {ERASED}
+
+
+def test_the_producer_leaves_the_person_out_by_itself(flow: Flow) -> None:
+    said = flow.produce(FILE)
+    assert (said["sent"], said["erased_skipped"]) == (114, 1)
+
+
+def test_a_repeat_in_the_same_batch_as_the_command_stays_out(flow: Flow) -> None:
+    assert flow.stop() == 0
+    before = flow.documents("batches")
+    flow.produce(FILE, "--no-skip-erased")
+    for uuid in (IN_SAME_BATCH, BEFORE_ITS_REPEAT):
+        said = flow.rollcall("erase", uuid, "--within", "0", code=75)    # kept; the stream is down
+        assert "It will when it runs" in " ".join(said.stderr.split())
+    again = next(person for person in captured("1.4") if person["login"]["uuid"] == BEFORE_ITS_REPEAT)
+    flow.send(BEFORE_ITS_REPEAT.encode(), json.dumps(again).encode())    # appended after the command, read before it
+    flow.start()
+    flow.quiet()
+    batch = [turn for number, turn in flow.documents("batches").items() if number not in before and turn["batch"] is not None]
+    assert any(turn["counts"]["commands"] == 2 and turn["counts"]["barred"] >= 2 for turn in batch), batch
+    assert set(flow.rows()) == set(UUIDS) - NOW_GONE
+    assert users(flow) == 112
+
+
+def test_a_lost_checkpoint_does_not_bring_anybody_back(flow: Flow) -> None:
+    assert flow.stop() == 0
+    flow.forget_place()
+    flow.start()
+    flow.quiet()
+    assert set(flow.rows()) == set(UUIDS) - NOW_GONE
+    assert users(flow) == 112
+    assert flow.verify()["erased"] == 3
+
+
+def test_after_a_lift_only_newer_records_count(flow: Flow) -> None:
+    flow.rollcall("lift", ERASED, "--request", "R-2")
+    flow.quiet()
+    assert ERASED not in flow.rows()
+    assert flow.stop() == 0
+    flow.forget_place()    # its old records are read again, and do not count
+    flow.start()
+    flow.quiet()
+    assert ERASED not in flow.rows()
+    flow.produce(FILE)
+    flow.quiet()
+    assert set(flow.rows()) == set(UUIDS) - NOW_GONE | {ERASED}
+    assert users(flow) == 113
+    assert flow.verify()["ok"]
+
+
+def test_a_uuid_that_is_none_is_refused_with_a_remedy(flow: Flow) -> None:
+    said = flow.rollcall("erase", "Leon Nichols", code=65)
+    assert "is not a uuid" in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def _nulls(flow: Flow) -> set[str]:
+    """Uuids the topic of people holds a null for."""
+    consumer = kafka_consumer(flow.settings, "verify")
+    try:
+        partitions = [TopicPartition(flow.settings.kafka.topic, number)
+                      for number in consumer.partitions_for_topic(flow.settings.kafka.topic)]
+        ends = consumer.end_offsets(partitions)
+        consumer.assign(partitions)
+        consumer.seek_to_beginning(*partitions)
+        found = set()
+        while any(consumer.position(place) < ends[place] for place in partitions):
+            for records in consumer.poll(timeout_ms=500).values():
+                found |= {record.key.decode() for record in records if record.value is None}
+        return found
+    finally:
+        consumer.close()

@@ -1,0 +1,149 @@
+"""Spark seals and makes tokens as engine/sealing.py does, columns come out right, and no plan or event log shows a key."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
+
+from engine import columns
+from engine.columns import KEPT, REASONS
+from engine.sealing import KeyRing
+from engine.spark_keys import opened, sealed, with_ring
+from tests.people import captured, generated
+
+UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"
+
+
+@pytest.fixture(scope="module")
+def keys() -> KeyRing:
+    return KeyRing("k002", {"k001": os.urandom(32), "k002": os.urandom(32)}, *[os.urandom(32) for _ in range(4)])
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A session without connectors that writes an event log, which the product's does not."""
+    folder = tmp_path_factory.mktemp("spark")
+    session = (SparkSession.builder.master("local[2]").appName("columns").config("spark.ui.enabled", "false")
+               .config("spark.sql.session.timeZone", "UTC").config("spark.driver.host", "127.0.0.1")
+               .config("spark.eventLog.enabled", "true").config("spark.eventLog.dir", str(folder))
+               .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+               .config("spark.sql.debug.maxToStringFields", "1000").getOrCreate())
+    session.conf.set("test.events", str(folder))
+    yield session
+    session.stop()
+
+
+def as_rows(spark: SparkSession, people: list[dict[str, Any]], keys: KeyRing) -> list[Row]:
+    """Readable and sealed columns of these people, and what was sealed in clear."""
+    values = [(bytearray(json.dumps(person, ensure_ascii=False).encode()),) for person in people]
+    frame = with_ring(spark.createDataFrame(values, "value binary"), keys).withColumn("person", columns.parsed(F.col("value")))
+    person, ring, uuid = F.col("person"), F.col("ring"), columns.uuid_of(F.col("person"))
+    clear, personal = columns.readable(person, F.lit("2026-11-24").cast("date"), ring), columns.personal(person)
+    chosen = frame.select(uuid.alias("uuid"), "ring", *[value.alias(name) for name, value in clear.items()],
+                          *[value.alias(f"clear_{name}") for name, value in personal.items()],
+                          *[sealed(value, uuid, name, ring).alias(name) for name, value in personal.items()])
+    return chosen.select("*", *[opened(F.col(name), F.col("uuid"), name, F.col("ring")).alias(f"opened_{name}")
+                                for name in personal]).drop("ring").collect()
+
+
+def test_python_opens_what_spark_seals_and_spark_opens_it_too(spark: SparkSession, keys: KeyRing) -> None:
+    for row in as_rows(spark, [*captured("1.2"), *captured("1.4")], keys):
+        for name in columns.SEALED:
+            assert keys.open_column(row.uuid, name, bytes(row[name])) == row[f"clear_{name}"] == row[f"opened_{name}"]
+        assert row.email_token == keys.email_token(row.clear_email)
+
+
+def test_spark_opens_what_python_sealed_under_an_earlier_key(spark: SparkSession, keys: KeyRing) -> None:
+    earlier = KeyRing("k001", keys.columns, keys.email, keys.suppression, keys.control, keys.dead)
+    boxes = [(UUID, bytearray(earlier.seal_column(UUID, "phone", "0479-155-388"))), (UUID, bytearray(b"k001 damaged"))]
+    frame = with_ring(spark.createDataFrame(boxes, "uuid string, box binary"), keys)
+    found = frame.select(opened(F.col("box"), F.col("uuid"), "phone", F.col("ring")).alias("phone")).collect()
+    assert [row.phone for row in found] == ["0479-155-388", None]
+    moved = frame.select(opened(F.col("box"), F.col("uuid"), "email", F.col("ring")).alias("email")).collect()
+    assert [row.email for row in moved] == [None, None]
+
+
+def test_columns_of_people_of_all_nationalities(spark: SparkSession, keys: KeyRing) -> None:
+    people = list({person["nat"]: person for person in generated()}.values())
+    by_uuid = {row.uuid: row for row in as_rows(spark, people, keys)}
+    assert len(by_uuid) == 21
+    for person in people:
+        row, place = by_uuid[person["login"]["uuid"]], person["location"]
+        assert row.clear_full_name == f"{person['name']['first']} {person['name']['last']}"
+        assert str(place["postcode"]) in row.clear_full_address
+        assert (row.nat, row.gender, row.city) == (person["nat"], person["gender"], place["city"])
+        assert row.birth_month == person["dob"]["date"][:7]
+        assert row.display_name == f"{person['name']['first'][0].upper()}. {person['name']['last'][0].upper()}."
+        assert set(KEPT) <= set(row.asDict())
+
+
+def test_older_shapes_give_the_same_columns(spark: SparkSession, keys: KeyRing) -> None:
+    older = {"gender": "female", "name": {"first": "marlene", "last": "øverli"}, "nat": "NO", "email": "M.Øverli@Example.com",
+             "location": {"street": "rosenlundgata 4884", "city": "blaker", "state": "", "postcode": "0209"},
+             "login": {"uuid": UUID.upper()}, "dob": "1977-01-17 03:04:05", "registered": "2009-09-01 00:00:00", "phone": " "}
+    row = as_rows(spark, [older], keys)[0]
+    assert row.uuid == UUID
+    assert row.clear_full_address == "rosenlundgata 4884, 0209 blaker"
+    assert (row.birth_month, row.registered_month, row.age) == ("1977-01", "2009-09", 49)
+    assert (row.email_domain, row.postcode_area, row.state, row.clear_phone) == ("example.com", "02", None, None)
+
+
+@pytest.mark.parametrize(("born", "on", "age"), [
+    ("2000-02-29", "2026-02-28", 25), ("2000-02-29", "2026-03-01", 26), ("1990-11-24", "2026-11-24", 36),
+    ("1990-11-25", "2026-11-24", 35), ("2026-11-24", "2026-11-24", 0)])
+def test_age_is_whole_years_on_the_day(spark: SparkSession, born: str, on: str, age: int) -> None:
+    days = spark.range(1).select(F.lit(born).cast("date").alias("born"), F.lit(on).cast("date").alias("day"))
+    assert days.select(columns.age(F.col("born"), F.col("day")).alias("age")).collect()[0].age == age
+
+
+def but(**changes: Any) -> bytes:
+    return json.dumps({**captured("1.4")[0], **changes}).encode()
+
+
+WRONG: list[tuple[str | None, bytes | None]] = [
+    (None, but()), (None, None), ("empty", b""), ("empty", b" \n"), ("not_json", but()[:100]), ("not_json", b"[]"),
+    ("not_json", but() + b" and more"), ("not_json", b"\xff\xfe"), ("not_json", but(name=["x"])), ("not_json", b"null"),
+    ("answer", b'{"results": [{}]}'), ("no_uuid", but(login={})), ("no_uuid", but(login={"uuid": "5"})),
+    ("key", but(login={"uuid": "9a723211-0e87-41f1-b1e4-ed1a15226b81"})), ("name", but(name={"first": "", "last": " "})),
+    ("name", but(name={"first": {"a": 1}, "last": "b"})), ("gender", but(gender=5)), ("gender", but(gender="a.b")),
+    ("nat", but(nat=None)), ("nat", but(nat="fr")), ("birth", but(dob={"date": "1990-02-30T00:00:00Z"})),
+    ("birth", but(dob={"date": "2990-01-01T00:00:00Z"})), ("birth", but(dob={"date": "1899-12-31T00:00:00Z"})),
+    ("birth", but(dob=5)), ("email", but(email="nobody")), ("email", but(email={"a": "b@c"})), ("place", but(phone=["1"])),
+    ("place", but(location={"street": [1], "city": "x"})),
+]
+
+
+def test_what_is_no_person_is_told_by_its_reason(spark: SparkSession) -> None:
+    values = [(number, bytearray(UUID.encode()), None if value is None else bytearray(value))
+              for number, (_, value) in enumerate(WRONG)]
+    records = spark.createDataFrame(values, "n int, key binary, value binary")
+    frame = records.withColumn("person", columns.parsed(F.col("value")))
+    found = frame.select("n", columns.reason(F.col("key"), F.col("value"), F.col("person"), F.current_date()).alias("reason"))
+    assert {row.n: row.reason for row in found.collect()} == {n: reason for n, (reason, _) in enumerate(WRONG)}
+    assert {reason for reason, _ in WRONG if reason} == set(REASONS)
+
+
+def test_no_plan_and_no_event_log_shows_a_key(spark: SparkSession, keys: KeyRing) -> None:
+    secret = [key.hex() for key in (*keys.columns.values(), keys.email)]
+    frame = with_ring(spark.createDataFrame([(UUID, "x")], "uuid string, value string"), keys)
+    shown = frame.select(sealed(F.col("value"), F.col("uuid"), "phone", F.col("ring")).alias("box"))
+    canary = frame.select(F.lit(bytearray(bytes.fromhex(secret[0]))).alias("planted"))
+    shown.collect()
+    spark.range(3).agg(F.sum("id").alias("canary_in_the_event_log")).collect()
+    plans = _plans(shown)
+    assert secret[0] in _plans(canary)    # a literal would be seen
+    assert not [key for key in secret if key in plans]
+    events = "".join(path.read_text() for path in Path(spark.conf.get("test.events") or "").glob("local-*")).lower()
+    assert "canary_in_the_event_log" in events
+    assert not [key for key in secret if key in events]
+
+
+def _plans(frame: Any) -> str:
+    execution = frame._jdf.queryExecution()
+    return "".join(str(plan) for plan in (execution.logical(), execution.analyzed(), execution.optimizedPlan(),
+                                          execution.executedPlan())).lower()
