@@ -76,8 +76,7 @@ class Sender:
                 self.send(record)
         if self._producer is not None and self._broken is None:
             try:
-                # a record is given up after request_timeout_s; the rest is for the client to notice
-                self._producer.flush(timeout=self._settings.kafka.request_timeout_s * 2)
+                self._producer.flush(timeout=self._settings.kafka.request_timeout_s + 1)
             except KafkaError as error:
                 self._broken = error
         return self._sorted_out()
@@ -105,7 +104,15 @@ class Sender:
         return settled
 
     def _close(self) -> None:
+        """Ends the producer for good, before its records are sent again by another.
+
+        kafka-python 3.0.12 does not give records up while the broker is away, whatever delivery_timeout_ms says: its
+        `close` raises instead, and the thread left behind would send old records after newer ones once the broker is
+        back. So its thread is ended first.
+        """
         producer, self._producer, self._broken = self._producer, None, None
         if producer is not None:
+            producer._sender.force_close()
+            producer._sender.join()
             with contextlib.suppress(KafkaError):
                 producer.close(timeout=1)

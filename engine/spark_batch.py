@@ -20,6 +20,7 @@ from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark_keys import sealed, token, with_ring
+from engine.spark_rows import local_frame
 from engine.spark_session import cassandra_table
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.profiles import marker_of
@@ -28,11 +29,8 @@ CASSANDRA = "org.apache.spark.sql.cassandra"
 MARKER_COLUMNS = ("suppression", "erased", "restricted", "not_before", "last_command", "request")
 ROW_COLUMNS = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender",
                "birth_month", "email_domain")
-VERDICTS = T.StructType([
-    T.StructField("v_token", T.StringType()), T.StructField("v_uuid", T.StringType()),
-    T.StructField("v_erased", T.BooleanType()), T.StructField("v_restricted", T.BooleanType()),
-    T.StructField("v_not_before", T.LongType()), T.StructField("v_void_until", T.LongType()),
-])
+VERDICTS = {"v_token": "string", "v_uuid": "string", "v_erased": "boolean", "v_restricted": "boolean",
+            "v_not_before": "long", "v_void_until": "long"}
 
 
 @dataclass(frozen=True)
@@ -216,8 +214,7 @@ def _with_verdicts(valid: DataFrame, verdicts: Mapping[str, Verdict], spark: Spa
     if verdicts:
         valid = valid.join(F.broadcast(_verdict_frame(verdicts, spark)), F.col("suppression") == F.col("v_token"), "left")
     else:
-        for field in VERDICTS:
-            valid = valid.withColumn(field.name, F.lit(None).cast(field.dataType))
+        valid = valid.withColumns({name: F.lit(None).cast(kind) for name, kind in VERDICTS.items()})
     barred = F.col("v_erased") | (F.unix_millis("timestamp") <= F.col("v_not_before"))
     return valid.withColumn("barred", F.coalesce(barred, F.lit(False)))
 
@@ -233,9 +230,10 @@ def _with_named(people: DataFrame, named: Sequence[tuple[str, str]], verdicts: M
 
 
 def _verdict_frame(verdicts: Mapping[str, Verdict], spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame(
-        [(token, verdict.uuid or None, verdict.marker.erased, verdict.marker.restricted, verdict.marker.not_before,
-          verdict.void_until) for token, verdict in verdicts.items()], VERDICTS)
+    rows = [(token, verdict.uuid or None, str(verdict.marker.erased), str(verdict.marker.restricted),
+             str(verdict.marker.not_before), str(verdict.void_until)) for token, verdict in verdicts.items()]
+    texts = T.StructType([T.StructField(name, T.StringType()) for name in VERDICTS])
+    return local_frame(spark, rows, texts).select(*[F.col(name).cast(kind).alias(name) for name, kind in VERDICTS.items()])
 
 
 def _prefixed(joined: DataFrame) -> DataFrame:

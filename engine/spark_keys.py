@@ -5,28 +5,28 @@ A scan of an in-memory row prints only the names of its columns.
 """
 
 import hashlib
-from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.sealing import KEY_ID_BYTES, KeyRing, column_place
+from engine.spark_rows import local_frame
 
 SHA256_BLOCK = 64
 LONGEST = 1_000_000    # more bytes than a sealed value has
 
 _binary = T.BinaryType()
-RING = T.StructType([T.StructField("ring", T.StructType([
+RING = T.StructType([
     T.StructField("current", T.StringType()), T.StructField("columns", T.MapType(T.StringType(), _binary)),
-    *[T.StructField(f"{key}_{part}", _binary) for key in ("email", "suppression") for part in ("inner", "outer")]]))])
+    *[T.StructField(f"{key}_{part}", _binary) for key in ("email", "suppression") for part in ("inner", "outer")]])
 
 
 def with_ring(frame: DataFrame, keys: KeyRing) -> DataFrame:
     """The frame with a column `ring`; select it away before anything is persisted."""
-    padded: list[Any] = [part for key in (keys.email, keys.suppression) for part in _padded(key)]
-    row = (keys.current, {name: bytearray(key) for name, key in keys.columns.items()}, *padded)
-    return frame.crossJoin(F.broadcast(frame.sparkSession.createDataFrame([(row,)], RING)))
+    padded = [part for key in (keys.email, keys.suppression) for part in _padded(key)]
+    row = local_frame(frame.sparkSession, [(keys.current, keys.columns, *padded)], RING)
+    return frame.crossJoin(F.broadcast(row.select(F.struct("*").alias("ring"))))
 
 
 def sealed(value: Column, uuid: Column, column: str, ring: Column) -> Column:
@@ -53,6 +53,6 @@ def _place(uuid: Column, column: str) -> Column:
     return F.concat(uuid, F.lit(column_place("", column))).cast("binary")
 
 
-def _padded(key: bytes) -> tuple[bytearray, bytearray]:
+def _padded(key: bytes) -> tuple[bytes, bytes]:
     block = (key if len(key) <= SHA256_BLOCK else hashlib.sha256(key).digest()).ljust(SHA256_BLOCK, b"\0")
-    return bytearray(byte ^ 0x36 for byte in block), bytearray(byte ^ 0x5C for byte in block)
+    return bytes(byte ^ 0x36 for byte in block), bytes(byte ^ 0x5C for byte in block)

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from engine import lease as leases
 from engine.clients import cassandra_session, mongo_client
 from engine.errors import OffsetsLost, RollcallError, ServerFailed, StoreAway
 from engine.lease import Lease
-from engine.person import Cell
+from engine.person import NATIONALITIES, Cell
 from engine.plain_batch import PlainBatch
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
@@ -141,24 +141,24 @@ class Stream:
 
     def close_turn(self, figures: Figures, batch: SparkBatch | None) -> None:
         """Writes the figures, and once a minute the log line."""
-        ends = batch.ends if batch else {}
         checkpoint = self.order.checkpoint if self.order else ""
-        document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind(ends),
+        document = self.stores.status.closed(figures, checkpoint, batch.ends if batch else {}, self.stores.behind,
                                              bool(batch and batch.synthetic))
         counts = {name: n for name, n in figures.counts.items() if n}
         took = sum(figures.seconds.values())
         self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")
-        if time.monotonic() - self.last_line >= LOG_LINE_S:
-            self.last_line = time.monotonic()
-            self.stores.status.trim()
-            self.say(self.line(document["totals"]))
 
-    def line(self, totals: dict[str, int]) -> str:
-        """The aggregates and totals as one line."""
+    def say_line(self) -> None:
+        """Once a minute: the aggregates and the totals as one line, and the history trimmed."""
+        if time.monotonic() - self.last_line < LOG_LINE_S:
+            return
+        self.last_line = time.monotonic()
+        self.stores.status.trim()
         nationalities = sorted(((kept["users"], kept["_id"]) for kept in
-                                self.stores.aggregates.documents("users_by_nationality")), reverse=True)
+                                self.stores.aggregates.documents(NATIONALITIES)), reverse=True)
         first = ", ".join(f"{name} {users}" for users, name in nationalities[:5])
-        return f"aggregates: {sum(users for users, _ in nationalities)} users, most {first}; totals: {totals}"
+        totals = (self.stores.status.read("figures") or {}).get("totals", {})
+        self.say(f"aggregates: {sum(users for users, _ in nationalities)} users, most {first}; totals: {totals}")
 
 
 def run(settings: Settings, say: Say) -> None:
@@ -200,11 +200,11 @@ def follow(stream: Stream, query: Any) -> None:
             active = bool(query.status["isTriggerActive"])
             if stream.stop.is_set():
                 if not active:
-                    with stream.lock:
-                        query.stop()
                     return
-                continue
-            stream.idle(active)
+                continue    # the batch that runs ends as it would; the next one meets the gate
+            with suppress(StopRequested):
+                stream.idle(active)
+            stream.say_line()
     except PySparkException as error:
         failure = stream.failure
         if isinstance(failure, StopRequested):
@@ -212,6 +212,10 @@ def follow(stream: Stream, query: Any) -> None:
         if isinstance(failure, RollcallError):
             raise failure from None
         raise _failed(error, failure) from failure
+    finally:
+        stream.stop.set()      # whatever ended this: no further turn begins,
+        with stream.lock:      # and the one that runs has ended
+            query.stop()
 
 
 def _failed(error: PySparkException, failure: BaseException | None) -> RollcallError:

@@ -104,8 +104,8 @@ def _arriving(settings: Settings) -> list[Hop]:
     supervisor, until = Supervisor(settings), time.monotonic() + ARRIVING_WITHIN_S
     while True:
         hops = health.look(settings, supervisor)
-        rows = next((hop.facts.get("rows", 0) for hop in hops if hop.name == "cassandra"), 0)
-        if rows and all(hop.ok for hop in hops):
+        users = next((hop.facts.get("users", 0) for hop in hops if hop.name == "mongo"), 0)
+        if users and all(hop.ok for hop in hops):
             return hops
         if time.monotonic() > until:
             said = "; ".join(f"{hop.name}: {hop.says}" for hop in hops if not hop.ok) or "no rows yet"

@@ -4,6 +4,7 @@
 a trimmed history of figures. `hold:<n>`: a verify asks the stream to stand still.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -55,16 +56,19 @@ class Status:
         """Sets the writer's state by one write."""
         self.write("writer", asdict(state))
 
-    def closed(self, figures: Figures, checkpoint: str, ends: dict[str, int], behind: int, synthetic: bool) -> Document:
+    def closed(self, figures: Figures, checkpoint: str, ends: dict[str, int],
+               behind: Callable[[dict[str, int]], int], synthetic: bool) -> Document:
         """Adds a turn to the totals and the history. ends: of the turn's records by partition; `offsets` in the
-        document are those of all that was read under this checkpoint."""
+        document are those of all that was read under this checkpoint. behind: how many records lie after such ends."""
         now = datetime.now(UTC).replace(microsecond=0)
         before = self.read("figures") or {}
         totals = {name: before.get("totals", {}).get(name, 0) + n for name, n in figures.counts.items()}
-        entry = {"turn": figures.turn, "batch": figures.batch, "at": now, "counts": figures.counts, "behind": behind,
-                 "seconds": {name: round(taken, 3) for name, taken in figures.seconds.items()}}
         earlier = before["offsets"] if before.get("checkpoint") == checkpoint else {}
-        document = {**entry, "checkpoint": checkpoint, "offsets": {**earlier, **ends}, "totals": totals,
+        offsets = {**earlier, **ends}
+        entry = {"turn": figures.turn, "batch": figures.batch, "at": now, "counts": figures.counts,
+                 "behind": behind(offsets),
+                 "seconds": {name: round(taken, 3) for name, taken in figures.seconds.items()}}
+        document = {**entry, "checkpoint": checkpoint, "offsets": offsets, "totals": totals,
                     "synthetic": synthetic or before.get("synthetic", False)}
         self.write("figures", document)
         with mapped("reading or writing the status"):

@@ -106,11 +106,12 @@ class StreamStores:
                 future.get(timeout=self.settings.kafka.request_timeout_s)
 
     def behind(self, ends: Mapping[str, int]) -> int:
-        """Records of the topic of people that lie after these ends (by partition)."""
+        """Offsets of the topic of people that lie after these ends (by partition)."""
+        topic = self.settings.kafka.topic
         with mapped("reading the ends of the topic", "stream"):
-            partitions = [TopicPartition(self.settings.kafka.topic, int(number)) for number in ends]
-            latest = self._consumer.end_offsets(partitions) if partitions else {}
-        return sum(max(0, int(end) - ends[str(place.partition)]) for place, end in latest.items())
+            latest = self._consumer.end_offsets([TopicPartition(topic, number) for number in
+                                                 self._consumer.partitions_for_topic(topic) or ()])
+        return sum(max(0, int(end) - ends.get(str(place.partition), 0)) for place, end in latest.items())
 
     def close(self) -> None:
         """Closes the clients of Kafka."""

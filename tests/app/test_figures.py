@@ -8,7 +8,7 @@ import pytest
 from app.public import figures as draw
 from app.public import words
 from app.public.countries import NAMES, name
-from app.public.layout import PARTS, age_rows, coded, domain_rows, drawn, nationality_rows
+from app.public.layout import GRAPH, PARTS, age_rows, coded, domain_rows, drawn, nationality_rows
 from app.public.records import Domain, Figures, Nationality
 
 NOW = datetime(2026, 11, 24, 14, 2, 10, tzinfo=UTC)
@@ -154,3 +154,8 @@ def test_countries_are_those_of_the_api() -> None:
     assert len(set(NAMES.values())) == 22
     assert name("RS") == "Serbia"
     assert name("ZZ") == "ZZ"
+
+
+def test_no_chart_offers_to_send_its_data_elsewhere() -> None:
+    assert GRAPH["showSendToCloud"] is False
+    assert GRAPH["displayModeBar"] is False
