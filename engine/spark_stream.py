@@ -33,6 +33,7 @@ Say = Callable[[str], None]
 
 WAIT_MOST_S = 15.0
 PATIENCE_WITH_SPARK_S = 15.0    # how long an open batch turn is left to Spark before it is recounted
+QUIET_S = 1.0                   # how long Spark must have rested before commands are served without it
 LOG_LINE_S = 60.0
 
 
@@ -52,7 +53,7 @@ class Stream:
         self.order: WriteOrder | None = None
         self.failure: BaseException | None = None
         self.last_line = time.monotonic()
-        self.quiet_since = time.monotonic()
+        self.quiet_since = time.monotonic() + 2 * QUIET_S    # a query that has just started looks at rest
 
     def start(self) -> Any:
         """Starts the query; its id is that of the checkpoint, new if the checkpoint is."""
@@ -93,15 +94,16 @@ class Stream:
         return PlainBatch(None, (), self.keys.suppression_token, self.stores.markers, self.stores.profiles.rows)
 
     def idle(self, trigger_active: bool) -> None:
-        """An idle turn, if there is something to do that Spark will not do anyway."""
+        """An idle turn, if there is something to do that Spark's next batch will not do anyway."""
+        now = time.monotonic()
         if trigger_active:
-            self.quiet_since = time.monotonic()
-        if not self.lock.acquire(blocking=False):
+            self.quiet_since = now
+        if now - self.quiet_since < QUIET_S or not self.lock.acquire(blocking=False):
             return
         try:
             state = self.stores.state()
             pending = state.open is not None and state.open.batch is not None
-            if pending and time.monotonic() - self.quiet_since < PATIENCE_WITH_SPARK_S:
+            if pending and now - self.quiet_since < PATIENCE_WITH_SPARK_S:
                 return
             if (self.stores.control_end() > state.control or state.open is not None or state.recount
                     or (self.order is not None and state.checkpoint != self.order.checkpoint)):

@@ -183,12 +183,12 @@ def pool_of(nat: str) -> Pool:
         streets=list(country.streets) or drawn("street_name"),
         cities=cities,
         states=list(country.cities) or states,
-        postcodes=[_postcode(code, country) for code in drawn("postcode")],
+        postcodes=[postcode(code, country) for code in drawn("postcode")],
         phones=drawn("phone_number"),
     )
 
 
-def _postcode(code: str, country: Country) -> str | int:
+def postcode(code: str, country: Country) -> str | int:
     """As the API: a number in some countries, but never where a leading zero would be lost."""
     return int(code) if country.number_postcodes and code.isdecimal() and not code.startswith("0") else code
 

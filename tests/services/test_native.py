@@ -20,7 +20,7 @@ from engine.native import cassandra
 from engine.processes import left_over
 from engine.settings import Settings
 from tests import command_lines
-from tests.services.conftest import FirstStart
+from tests.conftest import FirstStart
 
 pytestmark = pytest.mark.services
 

@@ -10,54 +10,28 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
 from kafka import TopicPartition
 
 from engine import producer
-from engine.clients import cassandra_session, kafka_consumer, mongo_client
+from engine.clients import cassandra_session, kafka_consumer
 from engine.errors import SettingsInvalid, SignInRefused
 from engine.processes import Supervisor
-from engine.producer import Produced, produce
+from engine.producer import Produced
 from engine.sealing import load_keys
 from engine.sender import Outgoing, Sender
 from engine.settings import Settings
 from engine.sources.auto import open_source
-from engine.stores.dead_letters import DeadLetters, read_all
+from engine.stores.dead_letters import DeadLetters
 from governance.catalogue import LOGIN_SECRETS
+from tests.conftest import free_ports
 from tests.lookalike import Lookalike, uuids
 from tests.people import CAPTURED, GENERATED, captured, generated
-from tests.services.conftest import free_ports
+from tests.services.producing import Running, Tail, having, heartbeat, letters, replayed, run, sent, until
 
 pytestmark = pytest.mark.services
-
-LIMIT_S = 60.0
-
-
-class Tail:
-    """The topic of people from now on. New records only, so that other tests on the same servers do not matter."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._consumer = kafka_consumer(settings, "verify")
-        topic = settings.kafka.topic
-        self._partitions = [TopicPartition(topic, number) for number in self._consumer.partitions_for_topic(topic)]
-        self._consumer.assign(self._partitions)
-        for partition, end in self._consumer.end_offsets(self._partitions).items():
-            self._consumer.seek(partition, end)
-
-    def read(self) -> list[Any]:
-        """What came since the last read, in the order of each partition."""
-        ends = self._consumer.end_offsets(self._partitions)
-        records = []
-        while any(self._consumer.position(partition) < ends[partition] for partition in self._partitions):
-            for some in self._consumer.poll(timeout_ms=500).values():
-                records += some
-        return records
-
-    def close(self) -> None:
-        self._consumer.close()
-
 
 @pytest.fixture
 def tail(stack: Settings) -> Iterator[Tail]:
@@ -72,75 +46,6 @@ def settings(stack: Settings) -> Settings:
     for kept in stack.state.glob("producer-*.json"):
         kept.unlink()
     return stack
-
-
-def having(settings: Settings, **fields: Any) -> Settings:
-    return settings.model_copy(update={"producer": settings.producer.model_copy(update={"rate": 0.0, **fields})})
-
-
-def run(settings: Settings, limit: int | None = None, said: list[str] | None = None,
-        stop: threading.Event | None = None) -> Produced:
-    say: Callable[[str], None] = (said if said is not None else []).append
-    stop = stop or threading.Event()
-    return produce(settings, open_source(settings, say, stop), say, stop, limit)
-
-
-def replayed(settings: Settings, path: Path) -> Produced:
-    return run(having(settings, source="replay", file=str(path)))
-
-
-def letters(settings: Settings, name: str) -> dict[str, Any]:
-    return {letter.place: letter for letter in read_all(settings, "verify", load_keys(settings))
-            if letter.place.startswith(name)}
-
-
-def until(condition: Callable[[], bool], what: str) -> None:
-    limit = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < limit, f"not within {LIMIT_S:.0f} s: {what}"
-        time.sleep(0.05)
-
-
-class Running:
-    """A producer in a thread, as one in a process of its own."""
-
-    def __init__(self, settings: Settings, limit: int | None = None) -> None:
-        self.said: list[str] = []
-        self.stop = threading.Event()
-        self.result: Produced | None = None
-        self._settings, self._limit = settings, limit
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop.set()
-        self._thread.join(LIMIT_S)
-
-    def _run(self) -> None:
-        self.result = run(self._settings, self._limit, self.said, self.stop)
-
-    def ended(self) -> Produced:
-        self._thread.join(LIMIT_S)
-        assert self.result is not None, self.said
-        return self.result
-
-    def stopped(self) -> Produced:
-        self.stop.set()
-        return self.ended()
-
-
-def heartbeat(settings: Settings) -> dict[str, Any]:
-    with mongo_client(settings, "verify") as client:
-        return client[settings.mongo.database].pipeline_status.find_one({"_id": "producer"}) or {}
-
-
-def sent(settings: Settings, place: str) -> int:
-    """People that a run has sent, by its heartbeat; 0 while that of another run stands there."""
-    said = heartbeat(settings)
-    return int(said["sent"]) if said.get("place", "").startswith(place) else 0
 
 
 @pytest.mark.parametrize("version", CAPTURED)

@@ -12,7 +12,7 @@ import pytest
 from engine.settings import Producer, Settings
 from engine.settings import Synthetic as Shares
 from engine.sources import Page
-from engine.sources.synthetic import COUNTRIES, DOMAINS, Synthetic
+from engine.sources.synthetic import COUNTRIES, DOMAINS, Synthetic, postcode
 from governance.catalogue import project
 from tests.people import generated
 
@@ -73,6 +73,12 @@ def test_the_awkward_values_occur(many: list[dict[str, Any]]) -> None:
     assert any("'" in person["email"] for person in many)
     assert all("؀" <= person["name"]["first"][0] <= "ۿ" for person in many if person["nat"] == "IR")
     assert all(re.fullmatch(r"[a-z.']+\d+@[a-z.-]+", person["email"]) for person in many)
+
+
+def test_a_postcode_never_loses_a_leading_zero() -> None:
+    assert postcode("0800", COUNTRIES["AU"]) == "0800"
+    assert postcode("2000", COUNTRIES["AU"]) == 2000
+    assert postcode("01067", COUNTRIES["DE"]) == "01067"
 
 
 def test_the_same_seed_gives_the_same_people_and_another_seed_others(many: list[dict[str, Any]]) -> None:
