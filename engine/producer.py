@@ -211,7 +211,7 @@ class _Run:
         settled = self._sender.settle()
         self._counts["sent"] += settled.acknowledged
         for record in settled.too_large:
-            self._dead(record.place, _too_large(len(record.value)), record.value)
+            self._dead(record.place, _too_large(len(record.value or b"")), record.value)
         self._counts["dead"] += self._letters.flush()
 
     def _waited_for(self, attempt: Callable[[], None], what: str) -> bool:

@@ -21,7 +21,7 @@ class Outgoing(NamedTuple):
 
     topic: str
     key: bytes
-    value: bytes
+    value: bytes | None    # None: a null, for compaction
     headers: list[tuple[str, bytes]]
     place: str
 

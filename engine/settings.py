@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -186,6 +186,12 @@ class Settings(BaseSettings):
         """Environment before file before default; nothing else is read."""
         home = Path(os.environ.get("ROLLCALL_HOME") or CLONE / "var")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "settings.toml")
+
+    @field_validator("home", "cache")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        """Programs of one installation run in different folders."""
+        return folder.expanduser().resolve()
 
     @property
     def data(self) -> Path:

@@ -223,9 +223,9 @@ def follow(stream: Stream, query: Any) -> None:
 def _failed(error: PySparkException, failure: BaseException | None) -> RollcallError:
     text = str(error)
     if "failOnDataLoss" in text or "OffsetOutOfRange" in text or "data may have been lost" in text:
-        return OffsetsLost("The topic no longer holds records that were not read yet: its retention was shorter than the "
-                           "stream's pause. What is left can be read after `rollcall stream forget-place`; see "
-                           "docs/operating.md, \"Lost offsets\".")
+        return OffsetsLost("The topic no longer holds records that were not read yet: the stream stood still longer than "
+                           "they are kept. Send their people again from the source, then delete the checkpoint and start "
+                           "the stream: rows stay, aggregates are recounted (docs/operating.md).")
     kind = type(failure or error).__name__
     return ServerFailed(f"A batch failed ({kind}); its turn stays open and is resumed at the next start. The log of the "
                         f"stream has the details: `rollcall logs stream`.")

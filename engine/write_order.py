@@ -169,12 +169,15 @@ class WriteOrder:
         state = self._belonging_to_checkpoint(self.stores.state())
         if state.recount:
             state = self.recount(state)
+        began = time.perf_counter()
         fingerprint = batch.fingerprint()
+        read_s = time.perf_counter() - began
         figures = None
         if state.open is not None:
             figures, state = self._resumed(state, state.open, batch, fingerprint)
         if figures is None:
             figures, state = self._run(self._opened(state, batch, fingerprint), batch)
+        figures.seconds["read"] = read_s
         self.sure = True
         return figures
 

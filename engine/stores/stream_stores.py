@@ -7,11 +7,12 @@ from kafka import TopicPartition
 from pymongo.database import Database
 
 from engine import commands
-from engine.clients import kafka_consumer, kafka_producer, mapped
+from engine.clients import kafka_consumer, mapped
 from engine.commands import Command, Marker
 from engine.errors import CommandRefused
 from engine.person import Cell
 from engine.sealing import KeyRing
+from engine.sender import Outgoing, Sender
 from engine.settings import Settings
 from engine.stores.aggregates import Aggregates
 from engine.stores.dead_letters import DeadLetters
@@ -35,7 +36,7 @@ class StreamStores:
         self._control = TopicPartition(settings.kafka.control_topic, 0)
         self._consumer = kafka_consumer(settings, "stream")
         self._consumer.assign([self._control])
-        self._producer = kafka_producer(settings, "stream")
+        self._sender = Sender(settings, "stream")
 
     def state(self) -> WriterState:
         """The writer's state."""
@@ -97,13 +98,10 @@ class StreamStores:
 
     def forget(self, uuids: Sequence[str]) -> None:
         """Sends a null for each to the topic of people and waits until all are kept."""
-        if not uuids:
-            return
-        with mapped("sending nulls to the topic of people", "stream"):
-            sent = [self._producer.send(self.settings.kafka.topic, key=uuid.encode(), value=None) for uuid in uuids]
-            self._producer.flush(timeout=self.settings.kafka.request_timeout_s)
-            for future in sent:
-                future.get(timeout=self.settings.kafka.request_timeout_s)
+        for uuid in uuids:
+            self._sender.send(Outgoing(self.settings.kafka.topic, uuid.encode(), None, [], uuid))
+        if uuids:
+            self._sender.settle()
 
     def behind(self, ends: Mapping[str, int]) -> int:
         """Offsets of the topic of people that lie after these ends (by partition)."""
@@ -116,4 +114,4 @@ class StreamStores:
     def close(self) -> None:
         """Closes the clients of Kafka."""
         self._consumer.close()
-        self._producer.close(timeout=self.settings.kafka.request_timeout_s)
+        self._sender.close()
