@@ -8,7 +8,8 @@ request up after the time-out of its settings section. `mapped` wraps what is do
 """
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +32,7 @@ from cassandra.cluster import (
 from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
 from cassandra.pool import NoConnectionsAvailable
 from cassandra.query import named_tuple_factory
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from pymongo import MongoClient
 
 from engine import secrets, topics
@@ -44,6 +45,7 @@ for _driver in ("kafka", "cassandra", "pymongo"):
     logging.getLogger(_driver).addHandler(logging.NullHandler())
     logging.getLogger(_driver).propagate = False
 
+POLL_MS = 500
 CASSANDRA_PROTOCOL = 5    # Cassandra 4 and later; masks and SAI need 5.0 anyway, and no downgrade has to be tried
 
 
@@ -91,6 +93,22 @@ def kafka_consumer(settings: Settings, principal: str, **options: Any) -> KafkaC
     }
     with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
         return connected(KafkaConsumer, {**ours, **options})
+
+
+def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int], patience_s: float) -> Iterator[Any]:
+    """The records of assigned partitions from where the consumer stands up to these offsets.
+
+    Raises StoreAway after `patience_s` without a step forward: kafka-python's poll says nothing of a broker that is away.
+    """
+    stood, moved = -1, time.monotonic()
+    while any(consumer.position(place) < end for place, end in ends.items()):
+        for place, records in consumer.poll(timeout_ms=POLL_MS).items():
+            yield from (record for record in records if record.offset < ends[place])
+        now = sum(consumer.position(place) for place in ends)
+        if now != stood:
+            stood, moved = now, time.monotonic()
+        elif time.monotonic() - moved > patience_s:
+            raise StoreAway(f"Kafka gives no more records for {patience_s:.0f} s. `rollcall status` shows whether it runs.")
 
 
 @contextmanager

@@ -21,15 +21,18 @@ KEPT = ("gender", "nat", "country", "city", "state")
 
 FIRST_BIRTH = "1900-01-01"
 CORRUPT = "_corrupt_record"
+LONGEST_EMAIL = 254    # RFC 5321
+LONGEST_TEXT = 1000    # characters; Cassandra refuses an index term over 8 KiB and a batch over its limit
 UUID_FORM = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 DATE_FORM = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?)?$"
+
+PLACE = ("street", "city", "state", "country", "postcode")
 
 _text = T.StringType()
 PERSON = T.StructType([
     T.StructField("gender", _text),
     T.StructField("name", T.StructType([T.StructField("first", _text), T.StructField("last", _text)])),
-    T.StructField("location", T.StructType([
-        T.StructField(name, _text) for name in ("street", "city", "state", "country", "postcode")])),
+    T.StructField("location", T.StructType([T.StructField(name, _text) for name in PLACE])),
     T.StructField("email", _text),
     T.StructField("login", T.StructType([T.StructField("uuid", _text)])),
     T.StructField("dob", _text),
@@ -52,6 +55,7 @@ REASONS = {
     "nat": "nat must be the upper-case code of a nationality",
     "birth": "dob.date must be a date between 1900 and today",
     "email": "email must be text with one @ and a domain",
+    "long": "a text is longer than a person's can be: 254 characters for the e-mail, 1000 for any other",
     "place": "location's street, city, state, country and postcode and the phone must be text or numbers",
 }
 """Why a record is no person, by code; the sentence goes into the dead letter's header. None holds a personal value."""
@@ -72,7 +76,7 @@ def reason(key: Column, value: Column, person: Column, today: Column) -> Column:
     text = value.cast("string")
     name, place = person["name"], person["location"]
     birth = birth_date(person)
-    scalars = [name["first"], name["last"], person["gender"], person["nat"], person["email"]]
+    texts = [name["first"], name["last"], person["phone"], *[place[part] for part in PLACE]]
     places = [place["city"], place["state"], place["country"], place["postcode"], person["phone"]]
     checks = [
         ("empty", ~text.rlike(r"\S")),
@@ -80,11 +84,13 @@ def reason(key: Column, value: Column, person: Column, today: Column) -> Column:
         ("answer", person["results"].isNotNull()),
         ("no_uuid", ~_holds(uuid_of(person).rlike(UUID_FORM))),
         ("key", ~_holds(key.cast("string") == uuid_of(person))),
-        ("name", _any_nested(scalars[:2]) | (full_name(person) == "")),
+        ("name", _any_nested([name["first"], name["last"]]) | (full_name(person) == "")),
         ("gender", ~_holds(person["gender"].rlike("^[a-z]{1,20}$"))),
         ("nat", ~_holds(person["nat"].rlike("^[A-Z]{2,5}$"))),
         ("birth", ~_holds((birth >= F.lit(FIRST_BIRTH).cast("date")) & (birth <= today))),
         ("email", ~_holds(F.trim(person["email"]).rlike("^[^@\\s{]+@[^@\\s]+$"))),
+        ("long", _any_longer([*texts, person["dob"], person["registered"]], LONGEST_TEXT)
+         | _any_longer([person["email"]], LONGEST_EMAIL)),
         ("place", _any_nested(places) | F.coalesce(place["street"].startswith("["), F.lit(False))),
     ]
     found = F.when(value.isNull(), F.lit(None).cast("string"))
@@ -174,6 +180,10 @@ def _any_nested(values: list[Column]) -> Column:
     for value in values:
         nested = nested | F.coalesce(value.startswith("{") | value.startswith("["), F.lit(False))
     return nested
+
+
+def _any_longer(values: list[Column], limit: int) -> Column:
+    return F.coalesce(F.greatest(*[F.length(value) for value in values], F.lit(0)) > limit, F.lit(False))
 
 
 def _day(value: Column) -> Column:

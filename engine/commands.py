@@ -52,23 +52,18 @@ class Marker:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a turn has to respect for one person: the marker after the fold, and what the commands of this turn do.
+    """What a turn has to respect for one person: the marker after the fold.
 
-    uuid: known if a command of this turn names the person. void_until: a row appended at or before this moment (ms)
-    goes, -1 if none does.
+    uuid: known if a command of this turn names the person. changed: whether one changed the marker.
     """
 
     marker: Marker
     uuid: str = ""
-    void_until: int = -1
     changed: bool = False
 
-    def voids(self, appended_at: int) -> bool:
-        """Whether a row of that append time must go: an erasure with no later lift takes it whatever its time."""
-        return self.marker.erased or appended_at <= self.void_until
-
     def bars(self, appended_at: int) -> bool:
-        """Whether a record of that append time does not count."""
+        """Whether a record of that append time does not count, and a row made of it must go: an erasure with no later
+        lift takes it whatever its time."""
         return self.marker.erased or appended_at <= self.marker.not_before
 
 
@@ -87,19 +82,16 @@ def _carried_out(verdict: Verdict, command: Command) -> Verdict:
     if command.offset <= marker.last_command:
         return verdict    # was carried out before
     marker = replace(marker, last_command=command.offset, request=command.request)
-    void_until = verdict.void_until
     match command.verb:
         case "erase":
             marker = replace(marker, erased=True, not_before=max(marker.not_before, command.at))
-            void_until = max(void_until, command.at)
         case "lift" if marker.erased:
             marker = replace(marker, erased=False, not_before=max(marker.not_before, command.at))
         case "expire":
             marker = replace(marker, not_before=max(marker.not_before, command.cut_off))
-            void_until = max(void_until, command.cut_off)
         case "restrict" | "unrestrict":
             marker = replace(marker, restricted=command.verb == "restrict")
-    return replace(verdict, marker=marker, void_until=void_until, changed=True)
+    return replace(verdict, marker=marker, changed=True)
 
 
 def encode(keys: KeyRing, verb: str, request: str, uuid: str = "", cut_off: int = -1) -> bytes:

@@ -28,7 +28,11 @@ def still(settings: Settings, status: Status) -> Iterator[bool]:
         raise NotServed("Another verify holds the stream; run this one when it is done.")
     status.write("hold", {"number": number, "until": until, "released": False})
     try:
-        yield _standing(settings, status, number)
+        streaming = _standing(settings, status, number)
+        yield streaming
+        if streaming and datetime.now(UTC) > until:
+            raise NotServed(f"This took longer than the stream may be held ({settings.stream.hold_s} s), so what was read is "
+                            "not of one moment. Give it longer: ROLLCALL_STREAM__HOLD_S=...")
     finally:
         status.write("hold", {"number": number, "until": until, "released": True})
 

@@ -16,7 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from engine.clients import mapped
-from engine.errors import LeaseHeld, LeaseLost, StoreAway
+from engine.errors import LeaseHeld, LeaseLost, RollcallError
 from engine.stores.status import COLLECTION, Status
 
 Document = dict[str, Any]
@@ -54,8 +54,8 @@ class Lease:
             try:
                 with mapped("looking after the lease", "stream"):
                     self._documents.update_one({"_id": self._name}, {"$set": {"beat": beat}})
-            except StoreAway:
-                continue    # the turn will meet the same outage and say so; the next beat tries again
+            except RollcallError:
+                continue    # the turn will meet the same failure and say so; the next beat tries again
 
 
 def take(database: Database[Document], lease_s: float, stop: threading.Event, say: Callable[[str], None]) -> Lease:

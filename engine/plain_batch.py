@@ -73,9 +73,8 @@ class PlainBatch:
     def _person(self, uuid: str, records: list[Record], prior: Row | None, verdict: Verdict,
                 done: PlainResolved) -> None:
         row = prior
-        if prior is not None and verdict.voids(prior.at.appended_at):
+        if prior is not None and verdict.bars(prior.at.appended_at):
             row = None
-        if row is None and (prior is not None or verdict.void_until >= 0 or (verdict.uuid and verdict.marker.erased)):
             done.deletes.append(uuid)
         may = [record for record in records if not verdict.bars(record.at.appended_at)]
         if len(may) < len(records) and verdict.marker.erased:

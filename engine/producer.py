@@ -193,7 +193,9 @@ class _Run:
                 Outgoing(self._settings.kafka.topic, verdict.uuid.encode(), verdict.value, headers, item.place))
 
     def _dead(self, place: str, reason: str, value: object) -> None:
-        self._letters.put(place, reason, value, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        said = value if isinstance(value, bytes) else json.dumps(value).encode()
+        mark = self._keys.dead_letter_mark(said)    # files of the same name must not overwrite each other's letters
+        self._letters.put(f"{place}#{mark}", reason, value, datetime.now(UTC).isoformat(timespec="milliseconds"))
 
     def _kept_up(self) -> bool:
         """Settles when it is time to."""

@@ -17,13 +17,14 @@ _TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 class Outgoing(NamedTuple):
-    """One record to send. place: where it came from, for dead letters."""
+    """One record to send. place: where it came from, for dead letters. partition: None for that of the key."""
 
     topic: str
     key: bytes
     value: bytes | None    # None: a null, for compaction
     headers: list[tuple[str, bytes]]
     place: str
+    partition: int | None = None
 
 
 class Settled(NamedTuple):
@@ -57,7 +58,7 @@ class Sender:
             return
         try:
             future = self._producer.send(
-                record.topic, key=record.key, value=record.value, headers=list(record.headers))
+                record.topic, key=record.key, value=record.value, headers=list(record.headers), partition=record.partition)
         except _TOO_LARGE:
             self._too_large.append(record)
             return

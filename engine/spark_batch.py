@@ -23,14 +23,12 @@ from engine.spark_keys import sealed, token, with_ring
 from engine.spark_rows import local_frame
 from engine.spark_session import cassandra_table
 from engine.stores.dead_letters import DeadLetters
-from engine.stores.profiles import marker_of
 
 CASSANDRA = "org.apache.spark.sql.cassandra"
-MARKER_COLUMNS = ("suppression", "erased", "restricted", "not_before", "last_command", "request")
 ROW_COLUMNS = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender",
                "birth_month", "email_domain")
 VERDICTS = {"v_token": "string", "v_uuid": "string", "v_erased": "boolean", "v_restricted": "boolean",
-            "v_not_before": "long", "v_void_until": "long"}
+            "v_not_before": "long"}
 
 
 @dataclass(frozen=True)
@@ -106,10 +104,13 @@ class SparkBatch:
     def markers(self) -> dict[str, Marker]:
         """Markers of the people of this batch, by a join on their token."""
         tokens = self._valid().select(F.col("suppression").alias("batch_token"))
-        table = self._table("markers").select(*MARKER_COLUMNS)
-        with mapped("reading markers from Cassandra"):
-            found = tokens.join(table, tokens["batch_token"] == table["suppression"]).select(*MARKER_COLUMNS).collect()
-        return {row.suppression: marker_of(row) for row in found}
+        table = self._table("markers").select("suppression", "erased", "restricted", "not_before", "last_command", "request")
+        joined = tokens.join(table, tokens["batch_token"] == table["suppression"])
+        # as a number: collected as a moment it would come in the time zone of this machine
+        not_before = F.coalesce(F.unix_millis("not_before"), F.lit(-1)).alias("not_before")
+        found = joined.select("suppression", "erased", "restricted", not_before, "last_command", "request").collect()
+        return {row.suppression: Marker(row.suppression, row.erased, row.restricted, row.not_before, row.last_command,
+                                        row.request or "") for row in found}
 
     def resolve(self, verdicts: Mapping[str, Verdict]) -> SparkResolved:
         """The verdicts joined to the records and the rows; one pass makes the deltas, another finds what is special."""
@@ -231,7 +232,7 @@ def _with_named(people: DataFrame, named: Sequence[tuple[str, str]], verdicts: M
 
 def _verdict_frame(verdicts: Mapping[str, Verdict], spark: SparkSession) -> DataFrame:
     rows = [(token, verdict.uuid or None, str(verdict.marker.erased), str(verdict.marker.restricted),
-             str(verdict.marker.not_before), str(verdict.void_until)) for token, verdict in verdicts.items()]
+             str(verdict.marker.not_before)) for token, verdict in verdicts.items()]
     texts = T.StructType([T.StructField(name, T.StringType()) for name in VERDICTS])
     return local_frame(spark, rows, texts).select(*[F.col(name).cast(kind).alias(name) for name, kind in VERDICTS.items()])
 
@@ -245,8 +246,7 @@ def _prefixed(joined: DataFrame) -> DataFrame:
 def _decided(people: DataFrame) -> DataFrame:
     """What follows for each person; the words are those of engine/plain_batch.py."""
     prior = F.col("p_uuid").isNotNull()
-    void = F.coalesce(F.col("v_erased") | (F.unix_millis("p_appended_at") <= F.col("v_void_until")), F.lit(False))
-    commanded = F.coalesce(F.col("v_uuid").isNotNull() & (F.col("v_erased") | (F.col("v_void_until") >= 0)), F.lit(False))
+    void = F.coalesce(F.col("v_erased") | (F.unix_millis("p_appended_at") <= F.col("v_not_before")), F.lit(False))
     stands = prior & ~void
     same = F.col("partition") == F.col("p_source_partition")
     later = F.struct("timestamp", "partition") > F.struct(
@@ -258,7 +258,7 @@ def _decided(people: DataFrame) -> DataFrame:
             .withColumn("prior", prior).withColumn("stands", stands).withColumn("taken", taken)
             .withColumn("after", F.col("taken") | F.col("stands"))
             .withColumn("counted_after", counted)
-            .withColumn("gone", ~F.col("stands") & (F.col("prior") | commanded))
+            .withColumn("gone", F.col("prior") & ~F.col("stands"))
             .withColumn("recoloured", F.col("stands") & ~F.col("taken") & (F.col("p_counted") != F.col("counted_after")))
             .withColumn("barred", (F.col("barred_records") > 0) & F.coalesce(F.col("v_erased"), F.lit(False)))
             .withColumn("uuid", F.col("person_uuid"))

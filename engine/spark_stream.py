@@ -180,9 +180,10 @@ def run(settings: Settings, say: Say) -> None:
         say(f"holding lease {lease.number}")
         stream = None
         try:
-            letters = waited("Kafka", lambda: DeadLetters(settings, "stream", keys), stop, say)
             spark = spark_session(settings, "stream", "stream")
-            stores = StreamStores(settings, keys, session, database, letters, lambda: recounted(settings, spark))
+            letters = DeadLetters(settings, "stream", keys)
+            stores = waited("Kafka", lambda: StreamStores(settings, keys, session, database, lease, letters,
+                                                          lambda: recounted(settings, spark)), stop, say)
             stream = Stream(settings, keys, spark, stores, lease, stop, say)
             follow(stream, stream.start())
             stores.close()
@@ -191,7 +192,7 @@ def run(settings: Settings, say: Say) -> None:
         except StopRequested:
             pass
         finally:
-            lease.release(clean=stream is None or stream.order is None or stream.order.sure)
+            lease.release(clean=lease.clean if stream is None or stream.order is None else stream.order.sure)
     say("stopped")
 
 
@@ -216,8 +217,9 @@ def follow(stream: Stream, query: Any) -> None:
         raise _failed(error, failure) from failure
     finally:
         stream.stop.set()      # whatever ended this: no further turn begins,
-        with stream.lock:      # and the one that runs has ended
-            query.stop()
+        with stream.lock:      # and the one that runs has ended,
+            pass
+        query.stop()           # so that one which waited for the lock meets the gate, not this call
 
 
 def _failed(error: PySparkException, failure: BaseException | None) -> RollcallError:

@@ -2,7 +2,7 @@
 
 What is checked, and how a finding names its place:
 - each person of the retained topic is the row her newest record says        row <uuid>: <column>
-- each row has its record, as far as the topic still reaches back            row <uuid>: record
+- where a row's record stood, the topic holds no other                       row <uuid>: record
 - each sealed column can be opened                                           row <uuid>: <column>
 - nobody erased has a row, nobody restricted is counted                      row <uuid>: marker
 - each record that is no person has its dead letter                          record <topic-partition-offset>
@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
 
-from kafka import TopicPartition
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -99,15 +98,14 @@ def _compare(settings: Settings, keys: KeyRing, spark: SparkSession, status: Sta
     say("reading the topic and the rows")
     figures = status.read("figures") or {}
     ends = figures["offsets"] if figures.get("checkpoint") == state.checkpoint else {}
-    first = _beginnings(settings)
-    topic = _topic(settings, keys, spark, {**dict.fromkeys(first, 0), **ends}).persist()
+    topic = _topic(settings, keys, spark, {**dict.fromkeys(_partitions(settings), 0), **ends}).persist()
     profiles = _table(settings, spark, "profiles").persist()
     markers = _table(settings, spark, "markers")
     report.records = topic.where("processed").count()
     report.rows, report.counted = profiles.count(), profiles.where("counted").count()
     report.erased = markers.where("erased").count()
     say("comparing rows with the topic")
-    report.add(_rows_against_topic(topic, profiles, markers, first, keys))
+    report.add(_rows_against_topic(topic, profiles, markers, keys))
     say("comparing dead letters with the topic")
     letters = {letter.place for letter in dead_letters.read_all(settings, "verify", keys)}
     report.dead_letters = len(letters)
@@ -147,14 +145,12 @@ def _by_partition(offsets: dict[str, int], partition: Column) -> Column:
     return F.element_at(F.create_map(*items), partition)
 
 
-def _beginnings(settings: Settings) -> dict[str, int]:
-    """The first offset the topic still holds, by partition."""
-    with mapped("reading the beginnings of the topic", "verify"):
+def _partitions(settings: Settings) -> list[str]:
+    """The partitions of the topic of people."""
+    with mapped("looking at the topic", "verify"):
         consumer = kafka_consumer(settings, "verify")
         try:
-            partitions = [TopicPartition(settings.kafka.topic, number)
-                          for number in consumer.partitions_for_topic(settings.kafka.topic) or ()]
-            return {str(place.partition): offset for place, offset in consumer.beginning_offsets(partitions).items()}
+            return [str(number) for number in consumer.partitions_for_topic(settings.kafka.topic) or ()]
         finally:
             consumer.close()
 
@@ -163,8 +159,7 @@ def _table(settings: Settings, spark: SparkSession, name: str) -> DataFrame:
     return spark.read.format(CASSANDRA).options(**cassandra_table(settings, name)).load()
 
 
-def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFrame, first: dict[str, int],
-                        keys: KeyRing) -> Iterable[Finding]:
+def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFrame, keys: KeyRing) -> Iterable[Finding]:
     """Joins what the topic says with what stands, and names each difference."""
     stands = profiles.select(F.col("uuid").alias("person_uuid"), F.col("source_partition").alias("s_partition"),
                              F.col("source_offset").alias("s_offset"))
@@ -183,23 +178,24 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
     compared = [name.removeprefix("w_") for name in expected.columns if name.startswith("w_")]
     ring = F.col("ring")
     standing = with_ring(profiles, keys).select(
-        "uuid", F.lit(True).alias("row"), "counted",
+        "uuid", F.lit(True).alias("row"), "counted", "appended_at",
         token(F.col("uuid"), ring, "suppression").alias("suppression"),
         *[opened(F.col(name), F.col("uuid"), name, ring).alias(name) if name in columns.SEALED else F.col(name)
           for name in compared],
         *[F.col(name).isNotNull().alias(f"has_{name}") for name in columns.SEALED],
     ).persist()    # Spark 3.5 finds every value null when it opens and tests for null in one projection
     standing = standing.withColumn("shut", _any([F.col(f"has_{name}") & F.col(name).isNull() for name in columns.SEALED]))
-    judged = standing.join(markers.select("suppression", "erased", "restricted"), "suppression", "left")
-    known = topic.groupBy("person_uuid").agg(F.lit(True).alias("in_topic")).where("person_uuid IS NOT NULL")
+    judged = standing.join(markers.select("suppression", "erased", "restricted", "not_before"), "suppression", "left")
+    # what now stands where the row's record stood; compaction may have taken it for a newer one that is no person
+    place = topic.select(F.col("partition").alias("source_partition"), F.col("offset").alias("source_offset"),
+                         F.coalesce("person_uuid", F.lit("nobody")).alias("there"))
     both = (expected.join(judged, "uuid", "full")
-            .join(known.withColumnRenamed("person_uuid", "uuid"), "uuid", "left"))
-    held = F.col("source_offset") >= _by_partition(first, F.col("source_partition"))
+            .join(place, ["source_partition", "source_offset"], "left"))
     wrong = {
-        "marker": F.coalesce(F.col("row") & (F.coalesce(F.col("erased"), F.lit(False)) | (
-            F.col("counted") == F.coalesce(F.col("restricted"), F.lit(False)))), F.lit(False)),
-        "record": F.coalesce(F.col("row") & F.col("w_source_offset").isNull() & F.col("in_topic").isNull() & held,
-                             F.lit(False)),
+        "marker": F.coalesce(F.col("row") & (
+            F.coalesce(F.col("erased") | (F.col("appended_at") <= F.col("not_before")), F.lit(False))
+            | (F.col("counted") == F.coalesce(F.col("restricted"), F.lit(False)))), F.lit(False)),
+        "record": F.coalesce(F.col("row") & (F.col("there") != F.col("uuid")), F.lit(False)),
         "missing": F.col("row").isNull(),
         "a sealed column cannot be opened": F.coalesce(F.col("shut"), F.lit(False)),
         **{name: F.col("row").isNotNull() & F.col("w_source_offset").isNotNull() & ~F.col(f"w_{name}").eqNullSafe(F.col(name))
@@ -213,7 +209,7 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
 
 def _said(wrong: list[str]) -> str:
     texts = {"marker": "its marker says it must not stand or not be counted so", "missing": "the row is missing",
-             "record": "the topic has no record of it"}
+             "record": "where its record should stand, the topic holds another"}
     differing = [name for name in wrong if name not in texts and " " not in name]
     said = [texts.get(name, name) for name in wrong if name in texts or " " in name]
     return "; ".join(said + ([f"not what its newest record says: {', '.join(differing)}"] if differing else []))

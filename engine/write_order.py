@@ -237,8 +237,8 @@ class WriteOrder:
             resolved.write_rows(writing)
         with figures.step("markers_written"):
             self.stores.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], writing)
-            erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased}
-            self.stores.forget(sorted(erased | set(resolved.barred)))
+            erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased} | set(resolved.barred)
+            self.stores.forget(sorted(erased - self._lifted_since(turn)))
         figures.counts |= {**resolved.figures, "commands": len(commands), "deleted": len(resolved.deletes)}
         asked = any(command.verb == "recount" for command in commands)
         state = self._save(replace(state, open=None, control=turn.control_to, recount=state.recount or asked))
@@ -246,6 +246,11 @@ class WriteOrder:
             with figures.step("recount"):
                 state = self.recount(state)
         return figures, state
+
+    def _lifted_since(self, turn: OpenTurn) -> set[str]:
+        """Who was lifted after this turn's commands: a null now could lie behind her new records (a resumed turn)."""
+        later = self.stores.commands(turn.control_to, self.stores.control_end())
+        return {command.uuid for command in later if command.verb == "lift"}
 
     def _save(self, state: WriterState) -> WriterState:
         self.stores.save(state)

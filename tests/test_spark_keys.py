@@ -114,7 +114,8 @@ WRONG: list[tuple[str | None, bytes | None]] = [
     ("nat", but(nat=None)), ("nat", but(nat="fr")), ("birth", but(dob={"date": "1990-02-30T00:00:00Z"})),
     ("birth", but(dob={"date": "2990-01-01T00:00:00Z"})), ("birth", but(dob={"date": "1899-12-31T00:00:00Z"})),
     ("birth", but(dob=5)), ("email", but(email="nobody")), ("email", but(email={"a": "b@c"})), ("place", but(phone=["1"])),
-    ("place", but(location={"street": [1], "city": "x"})),
+    ("place", but(location={"street": [1], "city": "x"})), ("long", but(email="a@" + "d" * 9000 + ".org")),
+    ("long", but(name={"first": "a" * 1001, "last": "b"})), ("long", but(location={"city": "c" * 250_000})),
 ]
 
 

@@ -4,10 +4,10 @@ import time
 
 from engine import commands
 from engine.cli.output import Say
-from engine.clients import mongo_client
-from engine.errors import NotServed
+from engine.clients import cassandra_session, mapped, mongo_client
+from engine.errors import CommandRefused, NotServed
 from engine.sealing import load_keys
-from engine.settings import load
+from engine.settings import Settings, load
 from engine.stores.status import Status
 
 LOOK_EVERY_S = 0.2
@@ -16,15 +16,27 @@ LOOK_EVERY_S = 0.2
 def send_and_wait(verb: str, uuid: str, request: str, within: float, say: Say) -> None:
     """Appends the command and waits; NotServed if the stream has not carried it out in time (it still will)."""
     settings = load()
-    offset = commands.send(settings, load_keys(settings), verb, uuid, request, say)
+    keys = load_keys(settings)
+    offset = commands.send(settings, keys, verb, uuid, request, say)
     until = time.monotonic() + within
     with mongo_client(settings, "governance") as client:
         status = Status(client[settings.mongo.database])
         while True:
             state = status.writer()
             if state.control > offset and not state.recount:
-                return
+                break
             if time.monotonic() > until:
                 raise NotServed(f"The command is kept, but the stream did not carry it out within {within:.0f} s. It will "
                                 "when it runs: `rollcall status` shows whether it does, `rollcall stream start` starts it.")
             time.sleep(LOOK_EVERY_S)
+    if uuid and not _in_marker(settings, keys.suppression_token(commands.canonical(uuid)), offset):
+        raise CommandRefused("The stream could not read this command and kept it as a dead letter. Does this installation "
+                             "hold the same key ring (keys.json) as the stream's?")
+
+
+def _in_marker(settings: Settings, token: str, offset: int) -> bool:
+    """Whether the person's marker has folded the command of this offset in."""
+    with cassandra_session(settings, "governance") as session, mapped("reading the marker", "governance"):
+        kept = session.execute(
+            f"SELECT last_command FROM {settings.cassandra.keyspace}.markers WHERE suppression = %s", (token,)).one()
+    return kept is not None and kept.last_command >= offset

@@ -18,7 +18,8 @@ from engine.stores.schema import COLLECTION_INDEXES, COLLECTIONS, GOVERNANCE_DAT
 Document = dict[str, Any]
 
 STATUS_WRITER = "status_writer"
-"""Role of the producer on a real MongoDB: it writes its heartbeat and nothing else."""
+"""Role on a real MongoDB of those who leave a word in `pipeline_status` and write nothing else: the producer its sign of
+life, verify its hold; governance reads there whether a command was carried out."""
 
 
 def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
@@ -26,9 +27,9 @@ def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
     return {
         "stream": [{"role": "readWrite", "db": mongo.database}],
         "producer": [{"role": STATUS_WRITER, "db": mongo.database}],
-        "verify": [{"role": "read", "db": mongo.database}],
+        "verify": [{"role": "read", "db": mongo.database}, {"role": STATUS_WRITER, "db": mongo.database}],
         "view": [{"role": "read", "db": mongo.database}],
-        "governance": [{"role": "readWrite", "db": GOVERNANCE_DATABASE}],
+        "governance": [{"role": "readWrite", "db": GOVERNANCE_DATABASE}, {"role": STATUS_WRITER, "db": mongo.database}],
     }
 
 

@@ -44,7 +44,8 @@ class Aggregates:
                 fresh = {key: nested(key, documents.get(key, {"users": 0}), stamp) for key in there | set(documents)}
                 for some in chunks([fresh[key] for key in fresh if key not in there], self.bulk):
                     collection.insert_many(some, ordered=False)
-                for changes in chunks([ReplaceOne({"_id": key}, fresh[key]) for key in there], self.bulk):
+                replaced = [ReplaceOne({"_id": key, "stamp": {"$lt": stamp}}, fresh[key]) for key in there]
+                for changes in chunks(replaced, self.bulk):
                     collection.bulk_write(changes, ordered=False)
 
     def cells(self) -> dict[Cell, int]:

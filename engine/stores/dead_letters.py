@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from kafka import TopicPartition
 
 from engine import topics
-from engine.clients import kafka_consumer, mapped
+from engine.clients import kafka_consumer, mapped, read_until
 from engine.sealing import CannotOpen, KeyRing
 from engine.sender import Outgoing, Sender
 from engine.settings import Settings
@@ -21,8 +21,6 @@ from governance.catalogue import without_secrets
 
 LARGEST = topics.DEAD_MAX_BYTES - 64 * 1024
 """Bytes of a letter's value; of a larger record only the reason and the place are kept."""
-
-POLL_MS = 500
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,10 @@ def read_all(settings: Settings, principal: str, keys: KeyRing) -> Iterator[Dead
             ends = consumer.end_offsets(partitions) if partitions else {}
             consumer.assign(partitions)
             consumer.seek_to_beginning(*partitions)
-            while any(consumer.position(partition) < ends[partition] for partition in partitions):
-                for records in consumer.poll(timeout_ms=POLL_MS).values():
-                    for record in records:
-                        letter = _opened(record.key, record.value, dict(record.headers), keys)
-                        newest.pop(letter.place, None)
-                        newest[letter.place] = letter
+            for record in read_until(consumer, ends, settings.kafka.request_timeout_s):
+                letter = _opened(record.key, record.value, dict(record.headers), keys)
+                newest.pop(letter.place, None)
+                newest[letter.place] = letter
     finally:
         consumer.close()
     yield from newest.values()

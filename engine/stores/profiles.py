@@ -66,13 +66,13 @@ class Profiles:
 
 
 def row_of(kept: Any) -> Row:
-    """A row as read (driver or Spark), with moments as milliseconds."""
+    """A row as the driver reads it, with moments as milliseconds."""
     return Row(str(kept.uuid), Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),
                milliseconds(kept.first_seen), kept.counted, kept.nat, kept.gender, kept.birth_month, kept.email_domain)
 
 
 def marker_of(kept: Any) -> Marker:
-    """A marker as read (driver or Spark)."""
+    """A marker as the driver reads it."""
     return Marker(kept.suppression, kept.erased, kept.restricted, milliseconds(kept.not_before), kept.last_command,
                   kept.request or "")
 

@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from engine.clients import mapped
+from engine.errors import LeaseLost
 from engine.write_order import Figures, OpenTurn, WriterState
 
 COLLECTION = "pipeline_status"
@@ -48,13 +50,17 @@ class Status:
         kept = self.read("writer")
         if kept is None:
             return WriterState()
-        kept.pop("_id")
-        turn = kept.pop("open")
-        return WriterState(**kept, open=OpenTurn(**turn) if turn else None)
+        fields = {name: value for name, value in kept.items() if name not in ("_id", "lease", "open")}
+        return WriterState(**fields, open=OpenTurn(**kept["open"]) if kept["open"] else None)
 
-    def save_writer(self, state: WriterState) -> None:
-        """Sets the writer's state by one write."""
-        self.write("writer", asdict(state))
+    def save_writer(self, state: WriterState, lease: int) -> None:
+        """Sets the writer's state by one write; LeaseLost if a holder of a later lease has set it."""
+        document = {"_id": "writer", "lease": lease, **asdict(state)}
+        with mapped("reading or writing the status"):
+            try:
+                self.documents.replace_one({"_id": "writer", "lease": {"$lte": lease}}, document, upsert=True)
+            except DuplicateKeyError:
+                raise LeaseLost("Another stream took over while this one stood still; it writes nothing any more.") from None
 
     def closed(self, figures: Figures, checkpoint: str, ends: dict[str, int],
                behind: Callable[[dict[str, int]], int], synthetic: bool) -> Document:

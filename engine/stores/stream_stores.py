@@ -7,9 +7,10 @@ from kafka import TopicPartition
 from pymongo.database import Database
 
 from engine import commands
-from engine.clients import kafka_consumer, mapped
+from engine.clients import kafka_consumer, mapped, read_until
 from engine.commands import Command, Marker
 from engine.errors import CommandRefused
+from engine.lease import Lease
 from engine.person import Cell
 from engine.sealing import KeyRing
 from engine.sender import Outgoing, Sender
@@ -20,19 +21,17 @@ from engine.stores.profiles import Profiles
 from engine.stores.status import Status
 from engine.write_order import WriterState
 
-POLL_MS = 500
-
 
 class StreamStores:
     """See engine/write_order.py, Stores. One thread at a time."""
 
-    def __init__(self, settings: Settings, keys: KeyRing, session: Any, database: Database[dict[str, Any]],
+    def __init__(self, settings: Settings, keys: KeyRing, session: Any, database: Database[dict[str, Any]], lease: Lease,
                  dead_letters: DeadLetters, recounted: Callable[[], Mapping[Cell, int]]) -> None:
         self.settings, self.keys, self.dead_letters = settings, keys, dead_letters
         self.profiles = Profiles(session, settings.cassandra.keyspace)
         self.aggregates = Aggregates(database, settings.mongo.bulk)
         self.status = Status(database)
-        self.recounted = recounted
+        self.recounted, self.lease = recounted, lease
         self._control = TopicPartition(settings.kafka.control_topic, 0)
         self._consumer = kafka_consumer(settings, "stream")
         self._consumer.assign([self._control])
@@ -43,8 +42,8 @@ class StreamStores:
         return self.status.writer()
 
     def save(self, state: WriterState) -> None:
-        """Sets the writer's state by one write."""
-        self.status.save_writer(state)
+        """Sets the writer's state by one write; LeaseLost once a later holder has written it."""
+        self.status.save_writer(state, self.lease.number)
 
     def control_end(self) -> int:
         """Offset after the newest command."""
@@ -58,10 +57,8 @@ class StreamStores:
             return found
         with mapped("reading the control topic", "stream"):
             self._consumer.seek(self._control, start)
-            while self._consumer.position(self._control) < end:
-                for record in self._consumer.poll(timeout_ms=POLL_MS).get(self._control, []):
-                    if record.offset < end:
-                        self._take(record, found)
+            for record in read_until(self._consumer, {self._control: end}, self.settings.kafka.request_timeout_s):
+                self._take(record, found)
         return found
 
     def _take(self, record: Any, found: list[Command]) -> None:
@@ -82,6 +79,7 @@ class StreamStores:
 
     def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
         """Sets the aggregates whole."""
+        self.lease.check()
         self.aggregates.set_all(cells, stamp)
 
     def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None:
@@ -97,11 +95,17 @@ class StreamStores:
         self.profiles.put_markers(markers, timestamp)
 
     def forget(self, uuids: Sequence[str]) -> None:
-        """Sends a null for each to the topic of people and waits until all are kept."""
-        for uuid in uuids:
-            self._sender.send(Outgoing(self.settings.kafka.topic, uuid.encode(), None, [], uuid))
-        if uuids:
-            self._sender.settle()
+        """Sends nulls for each to the topic of people and waits until all are kept.
+
+        To every partition: where the topic has grown, records of a person may lie in another than her key's.
+        """
+        if not uuids:
+            return
+        topic = self.settings.kafka.topic
+        for number in sorted(self._consumer.partitions_for_topic(topic) or ()):
+            for uuid in uuids:
+                self._sender.send(Outgoing(topic, uuid.encode(), None, [], uuid, number))
+        self._sender.settle()
 
     def behind(self, ends: Mapping[str, int]) -> int:
         """Offsets of the topic of people that lie after these ends (by partition)."""

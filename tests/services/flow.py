@@ -58,9 +58,9 @@ class Flow:
         return done
 
     def environment(self) -> dict[str, str]:
-        """Of a process that works in this flow."""
+        """Of a process that works in this flow; its clock is far from UTC, which must make no difference."""
         return {**{key: value for key, value in os.environ.items() if not key.startswith("ROLLCALL_")},
-                "ROLLCALL_HOME": str(self.settings.home)}
+                "ROLLCALL_HOME": str(self.settings.home), "TZ": "America/New_York"}
 
     def produce(self, file: Path, *options: str) -> dict[str, Any]:
         """Sends a file; returns what the producer says it did."""

@@ -162,6 +162,8 @@ def _poison() -> dict[str, tuple[bytes, bytes]]:
         "@": (POISON_KEY, but(email="nobody")),
         "nationality": (POISON_KEY, but(nat=5)),
         "empty": (POISON_KEY, b""),
+        "longer": (POISON_KEY, but(email="a@" + "d" * 9000 + ".org")),
+        "longer too": (POISON_KEY, but(phone="5" * 300_000)),
         "not_json": (POISON_KEY, b"\xff\xfe\x00"),
         "trailing": (POISON_KEY, whole + b" and more"),
     }
@@ -170,7 +172,7 @@ def _poison() -> dict[str, tuple[bytes, bytes]]:
 def test_poison_is_kept_with_its_reason_and_the_good_ones_among_it_are_stored(flow: Flow) -> None:
     rows, letters = set(flow.rows()), {letter.place for letter in flow.dead_letters()}
     good = [{**person, "login": {"uuid": f"00000000-0000-4000-9000-{number:012d}"}}
-            for number, person in enumerate(generated()[:13])]
+            for number, person in enumerate(generated()[:15])]
     for person, (key, value) in zip(good, _poison().values(), strict=True):
         flow.send(person["login"]["uuid"].encode(), json.dumps(person).encode())
         flow.send(key, value)
@@ -179,7 +181,7 @@ def test_poison_is_kept_with_its_reason_and_the_good_ones_among_it_are_stored(fl
     fresh = [letter for letter in flow.dead_letters() if letter.place not in letters]
     assert len(fresh) == len(_poison())
     for word in ("truncated", "name.first", "no login.uuid", "dob.date", "not the uuid", "whole answer", "@", "nationality",
-                 "empty"):
+                 "empty", "longer"):
         assert any(word in letter.reason for letter in fresh), word
     secrets = json.loads(CAPTURED["1.4"].read_text().splitlines()[0])["login"]
     readable = [letter.value.decode() for letter in fresh if _parses(letter.value)]
