@@ -313,7 +313,7 @@ def test_a_record_that_the_broker_finds_too_large_is_a_dead_letter(
     path.write_text("\n".join(map(json.dumps, [*people, generated()[10]])))
     done = replayed(settings, path)
     assert (done.read, done.sent, done.dead) == (3, 1, 2)
-    kept = letters(settings, "large.jsonl")
+    kept = {place.split("#")[0]: letter for place, letter in letters(settings, "large.jsonl").items()}
     assert json.loads(kept["large.jsonl:1"].value)["phone"] == people[0]["phone"]
     assert kept["large.jsonl:2"].value == b""
     assert "too large to be kept" in kept["large.jsonl:2"].reason
