@@ -1,0 +1,103 @@
+"""One writer: a live holder keeps others out, a dead one is passed, and one that wakes up late can save nothing."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from engine import lease as leases
+from engine.clients import mongo_client
+from engine.errors import LeaseHeld, LeaseLost
+from engine.settings import Settings
+from engine.stores.status import COLLECTION, Status
+from engine.write_order import OpenTurn, WriterState
+
+pytestmark = pytest.mark.services
+
+LEASE_S = 1.5
+
+
+@pytest.fixture
+def database(stack: Settings, request: pytest.FixtureRequest) -> Iterator[Database[dict[str, Any]]]:
+    """A database of this test alone."""
+    with mongo_client(stack, "stream") as client:
+        name = f"lease_{abs(hash(request.node.name)) % 10 ** 8}"
+        yield client[name]
+        client.drop_database(name)
+
+
+def take(database: Database[dict[str, Any]]) -> leases.Lease:
+    return leases.take(database, LEASE_S, threading.Event(), lambda _: None)
+
+
+def test_a_live_holder_keeps_others_out_until_it_gives_the_lease_back(database: Database[dict[str, Any]]) -> None:
+    first = take(database)
+    assert (first.number, first.clean) == (1, True)
+    with pytest.raises(LeaseHeld, match=f"process {os.getpid()}"):
+        take(database)
+    first.check()
+    first.release(clean=True)
+    second = take(database)
+    assert (second.number, second.clean) == (2, True)
+    with pytest.raises(LeaseLost):
+        first.check()
+    second.release(clean=False)
+    third = take(database)
+    assert not third.clean    # what the second sent may still land
+    third.release(clean=True)
+
+
+def test_a_holder_elsewhere_whose_beat_stands_still_is_passed(database: Database[dict[str, Any]]) -> None:
+    database[COLLECTION].insert_one({"_id": "lease:7", "n": 7, "beat": 3, "released": False, "clean": False,
+                                     "host": "another", "pid": 1, "started": 0.0})
+    began = time.monotonic()
+    taken = take(database)
+    assert time.monotonic() - began >= LEASE_S
+    assert (taken.number, taken.clean) == (8, False)
+    taken.release(clean=True)
+
+
+def test_a_holder_here_that_has_died_is_passed_at_once(database: Database[dict[str, Any]]) -> None:
+    first = take(database)
+    database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"started": 1.0}})    # another process had this pid
+    began = time.monotonic()
+    second = take(database)
+    assert time.monotonic() - began < LEASE_S
+    assert (second.number, second.clean) == (2, False)
+    first.release(clean=False)
+    second.release(clean=True)
+
+
+def test_of_many_who_want_it_at_once_one_gets_it(database: Database[dict[str, Any]]) -> None:
+    got: list[leases.Lease] = []
+    refused: list[LeaseHeld] = []
+
+    def want() -> None:
+        try:
+            got.append(take(database))
+        except LeaseHeld as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=want) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(got), len(refused)) == (1, 5)
+    got[0].release(clean=True)
+
+
+def test_a_former_holder_cannot_save_over_the_later_ones_state(database: Database[dict[str, Any]]) -> None:
+    status = Status(database)
+    early = WriterState(1, 100, OpenTurn(100, 4, "8:ff", 0, 2), False, 0, "c")
+    later = WriterState(2, 200, None, False, 2, "c")
+    status.save_writer(early, 1)
+    assert status.writer() == early
+    status.save_writer(later, 2)
+    with pytest.raises(LeaseLost):
+        status.save_writer(early, 1)
+    assert status.writer() == later

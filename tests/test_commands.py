@@ -1,0 +1,81 @@
+"""Commands: what stands on the control topic, and how they fold into markers."""
+
+import json
+import os
+
+import pytest
+
+from engine.commands import Command, Marker, Verdict, decode, encode, fold
+from engine.errors import CommandRefused
+from engine.sealing import CannotOpen, KeyRing
+
+UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"
+
+
+@pytest.fixture
+def keys() -> KeyRing:
+    return KeyRing("k001", {"k001": os.urandom(32)}, *[os.urandom(32) for _ in range(4)])
+
+
+def test_a_command_comes_back_as_it_was_given_and_names_nobody_in_clear(keys: KeyRing) -> None:
+    value = encode(keys, "erase", "R-1", UUID.upper())
+    assert UUID.encode() not in value.lower()
+    assert decode(keys, 7, 1000, b"R-1", value) == Command(7, 1000, "erase", keys.suppression_token(UUID), UUID, "R-1")
+    expire = decode(keys, 8, 1000, b"R-2", encode(keys, "expire", "R-2", UUID, cut_off=55))
+    assert (expire.verb, expire.cut_off) == ("expire", 55)
+    assert decode(keys, 9, 1000, b"R-3", encode(keys, "recount", "R-3")).verb == "recount"
+
+
+def test_what_is_no_command_is_refused_without_saying_what_it_held(keys: KeyRing) -> None:
+    good = json.loads(encode(keys, "erase", "R-1", UUID))
+    wrong = {b"R-1": [b"", b"{", b"[]", b"null", json.dumps({**good, "verb": "canary-verb" * 9}).encode(),
+                      json.dumps({**good, "token": "0" * 64}).encode(), json.dumps({**good, "sealed": "AAAA"}).encode()],
+             b"another request": [json.dumps(good).encode()]}
+    for request, values in wrong.items():
+        for value in values:
+            with pytest.raises(CommandRefused) as refused:
+                decode(keys, 1, 1, request, value)
+            assert UUID not in str(refused.value)
+    with pytest.raises(CommandRefused, match="is not a uuid"):
+        encode(keys, "erase", "R", "nobody")
+    with pytest.raises(CommandRefused, match="there are erase, lift"):
+        encode(keys, "forget", "R", UUID)
+
+
+def at(offset: int, verb: str, when: int, cut_off: int = -1) -> Command:
+    return Command(offset, when, verb, "t", UUID, f"R-{offset}", cut_off)
+
+
+@pytest.mark.parametrize(("given", "erased", "restricted", "not_before"), [
+    ([at(0, "erase", 10)], True, False, 10),
+    ([at(0, "erase", 10), at(1, "lift", 20)], False, False, 20),
+    ([at(0, "lift", 20)], False, False, -1),                                # nothing to lift: nothing is barred
+    ([at(0, "erase", 10), at(1, "lift", 5)], False, False, 10),             # a clock that stepped back bars no less
+    ([at(0, "expire", 30, 25)], False, False, 25),
+    ([at(0, "expire", 30, 25), at(1, "expire", 31, 20)], False, False, 25),
+    ([at(0, "restrict", 1), at(1, "erase", 2)], True, True, 2),
+    ([at(0, "restrict", 1), at(1, "unrestrict", 2)], False, False, -1),
+])
+def test_commands_fold_in_their_order(given: list[Command], erased: bool, restricted: bool, not_before: int) -> None:
+    verdict = fold({}, given)["t"]
+    assert verdict == Verdict(Marker("t", erased, restricted, not_before, len(given) - 1, f"R-{len(given) - 1}"), UUID, True)
+    assert fold({"t": verdict.marker}, given) == {"t": Verdict(verdict.marker, UUID)}    # read again: changes nothing
+
+
+def test_a_verdict_bars_what_is_not_newer() -> None:
+    marker = fold({}, [at(0, "erase", 10), at(1, "lift", 20)])["t"]
+    assert [marker.bars(when) for when in (9, 20, 21)] == [True, True, False]
+    assert Verdict(Marker("t", erased=True)).bars(10 ** 15)
+
+
+def test_a_sealed_value_opens_at_its_place_only(keys: KeyRing) -> None:
+    box = keys.seal_column(UUID, "phone", "0479-155-388")
+    assert keys.open_column(UUID, "phone", box) == "0479-155-388"
+    assert box != keys.seal_column(UUID, "phone", "0479-155-388")
+    for uuid, column, value in ((UUID, "email", box), (UUID[:-1] + "1", "phone", box), (UUID, "phone", box[:-1]),
+                                (UUID, "phone", b"k009" + box[4:]), (UUID, "phone", b"")):
+        with pytest.raises(CannotOpen):
+            keys.open_column(uuid, column, value)
+    assert "0x" not in repr(keys)
+    assert all(key.hex() not in repr(keys) for key in keys.columns.values())
+    assert keys.email_token("A@b.C") == keys.email_token("a@B.c") != keys.suppression_token("a@b.c")
