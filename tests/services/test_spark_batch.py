@@ -25,7 +25,7 @@ from tests.services.flow import Flow
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
-ROUNDS = 12
+ROUNDS = 10
 START = 1_764_000_000_000
 RAW = ("topic string, key binary, value binary, partition int, offset long, timestamp timestamp, "
        "headers array<struct<key: string, value: binary>>")
