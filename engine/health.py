@@ -23,6 +23,9 @@ from engine.stores.status import Status
 STALE_S = 30.0
 """Seconds after which a heartbeat is old: the producer beats each second, the stream each lease_s / 6."""
 
+TURN_WITHIN_S = 60.0
+"""Seconds within which a stream that has records to read closes a turn."""
+
 COUNT_WITHIN_S = 3.0
 """Seconds a count of all rows may take; a status that is slow is no status."""
 
@@ -51,7 +54,9 @@ def _hop(name: str, program: Program, ask: Callable[[Settings], tuple[bool, str,
     known: Facts = {"program": program.state}
     if program.state != "running":
         note = f" ({program.note})" if program.note else ""
-        return Hop(name, False, f"its program is {program.state}{note}; `rollcall up` starts it", known)
+        remedy = {"starting": "wait a moment", "stopping": "wait a moment"}.get(
+            program.state, "`rollcall stream start` starts it" if name == "stream" else "`rollcall up` starts it")
+        return Hop(name, False, f"its program is {program.state}{note}; {remedy}", known)
     try:
         ok, says, facts = ask(settings)
     except RollcallError as error:
@@ -72,15 +77,19 @@ def _producer(settings: Settings) -> tuple[bool, str, Facts]:
 
 def _kafka(settings: Settings) -> tuple[bool, str, Facts]:
     topics = (settings.kafka.topic, settings.kafka.control_topic, settings.kafka.dead_topic)
+    ends = {topic: sum(_ends(settings, topic).values()) for topic in topics}
+    return True, f"{ends[topics[0]]} records and {ends[topics[2]]} dead letters ever appended, repeats included", {"ends": ends}
+
+
+def _ends(settings: Settings, topic: str) -> dict[int, int]:
+    """The offset after the newest record, by partition."""
     with mapped("looking at the topics", "verify"):
         consumer = kafka_consumer(settings, "verify")
         try:
-            ends = {topic: sum(consumer.end_offsets([TopicPartition(topic, number) for number in
-                                                     consumer.partitions_for_topic(topic) or ()]).values())
-                    for topic in topics}
+            ends = consumer.end_offsets([TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()])
         finally:
             consumer.close()
-    return True, f"{ends[topics[0]]} records ever appended, {ends[topics[2]]} dead letters", {"ends": ends}
+    return {place.partition: int(end) for place, end in ends.items()}
 
 
 def _stream(settings: Settings) -> tuple[bool, str, Facts]:
@@ -89,11 +98,17 @@ def _stream(settings: Settings) -> tuple[bool, str, Facts]:
         lease, figures, state = status.lease(), status.read("figures"), status.writer()
     if lease is None or lease["released"]:
         return False, "it is starting: it does not hold the lease yet", {}
+    if (old := _age(lease["at"])) > settings.stream.lease_s:
+        return False, f"its last sign of life is {old:.0f} s old; `rollcall logs stream` shows what it does", {}
     if figures is None:
         return False, "it is starting: it has not done a turn yet", {}
-    facts = {"turn": figures["turn"], "at": figures["at"], "behind": figures["behind"], "totals": figures["totals"],
+    ends = _ends(settings, settings.kafka.topic)
+    behind = sum(max(0, end - figures["offsets"].get(str(number), 0)) for number, end in ends.items())
+    since = _age(figures["at"])
+    facts = {"turn": figures["turn"], "at": figures["at"], "behind": behind, "totals": figures["totals"],
              "seconds": figures["seconds"], "open": state.open is not None, "synthetic": figures["synthetic"]}
-    return True, f"turn {figures['turn']} done, {figures['behind']} records behind", facts
+    says = f"turn {figures['turn']} done {since:.0f} s ago, {behind} records behind"
+    return behind == 0 or since <= TURN_WITHIN_S, says, facts
 
 
 def _cassandra(settings: Settings) -> tuple[bool, str, Facts]:

@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import psutil
@@ -53,7 +54,7 @@ class Lease:
             beat += 1
             try:
                 with mapped("looking after the lease", "stream"):
-                    self._documents.update_one({"_id": self._name}, {"$set": {"beat": beat}})
+                    self._documents.update_one({"_id": self._name}, {"$set": {"beat": beat, "at": datetime.now(UTC)}})
             except RollcallError:
                 continue    # the turn will meet the same failure and say so; the next beat tries again
 
@@ -67,7 +68,7 @@ def take(database: Database[Document], lease_s: float, stop: threading.Event, sa
             say(f"watching the lease of {_who(held)} for up to {lease_s:.0f} s")
             _watch(documents, held, lease_s, stop)
         number = held["n"] + 1 if held else 1
-        fresh = {"_id": f"lease:{number}", "n": number, "beat": 0, "released": False, "clean": False,
+        fresh = {"_id": f"lease:{number}", "n": number, "beat": 0, "at": datetime.now(UTC), "released": False, "clean": False,
                  "host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
         with mapped("taking the lease", "stream"):
             try:

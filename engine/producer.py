@@ -101,23 +101,25 @@ def judged(item: Item) -> Judged:
 
 
 def produce(settings: Settings, source: Source, say: Callable[[str], None], stop: threading.Event,
-            limit: int | None = None) -> Produced:
+            limit: int | None = None, supervised: bool = True) -> Produced:
     """Sends the source's people until it ends, `stop` is set or `limit` people were read; returns what was done.
 
+    supervised: False for a run beside the supervised one, which keeps a place of its own and gives no sign of life.
     `say` gets one sentence for each thing worth knowing (a pause, a repeat, a store that is away). Raises
     SignInRefused, SettingsInvalid, InputUnreadable; whatever was acknowledged before stays.
     """
     with ExitStack() as stack:
-        return _Run(settings, source, say, stop, limit, stack).run()
+        return _Run(settings, source, say, stop, limit, supervised, stack).run()
 
 
 class _Run:
     """One run of the producer."""
 
     def __init__(self, settings: Settings, source: Source, say: Callable[[str], None], stop: threading.Event,
-                 limit: int | None, stack: ExitStack) -> None:
+                 limit: int | None, supervised: bool, stack: ExitStack) -> None:
         self._settings, self._source, self._say, self._stop = settings, source, say, stop
-        self._limit = limit
+        self._limit, self._supervised = limit, supervised
+        self._path = settings.state / f"producer-{source.name}{'' if supervised else '-terminal'}.json"
         self._keys = load_keys(settings)
         self._sender = Sender(settings, PRINCIPAL)
         self._letters = DeadLetters(settings, PRINCIPAL, self._keys)
@@ -140,7 +142,7 @@ class _Run:
         if not self._waited_for(self._sender.open, "Kafka"):
             return self._produced()
         self._due = time.monotonic()
-        position = _position(self._settings, self._source)
+        position = _position(self._path) if self._source.resumes else None
         try:
             for page in self._source.pages(position, self._wait):
                 self._running()
@@ -148,14 +150,15 @@ class _Run:
                     break
                 self._counts["pages"] += 1
                 if self._source.resumes:
-                    write_secret(_position_path(self._settings, self._source), page.position.encode())
+                    write_secret(self._path, page.position.encode())
                 if self._over():
                     break
             else:
                 self._settle()
         finally:
             self._state = "ended"
-            self._beat()
+            if self._supervised:
+                self._beat()
         return self._produced()
 
     def _page(self, items: tuple[Item, ...]) -> bool:
@@ -269,7 +272,7 @@ class _Run:
             self._said = self._erased.failure
             self._say(f"Who is erased cannot be read; the last answer is used: {self._said}" if self._said
                       else "Who is erased can be read again.")
-        if self._heartbeat.due:
+        if self._supervised and self._heartbeat.due:
             self._beat()
 
     def _beat(self) -> None:
@@ -290,15 +293,8 @@ def _too_large(size: int) -> str:
     return f"The person has {size} bytes; allowed are {LARGEST}. Shorten the longest field and send the record again."
 
 
-def _position_path(settings: Settings, source: Source) -> Path:
-    return settings.state / f"producer-{source.name}.json"
-
-
-def _position(settings: Settings, source: Source) -> str | None:
+def _position(path: Path) -> str | None:
     """Where the source goes on; None from its start. Raises SettingsInvalid for a damaged file."""
-    if not source.resumes:
-        return None
-    path = _position_path(settings, source)
     try:
         text = path.read_text()
         if not isinstance(json.loads(text), dict):

@@ -5,6 +5,8 @@ command line. Keys never stand in a plan (engine/spark_keys.py); should a binary
 """
 
 import os
+import signal
+import threading
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -62,7 +64,10 @@ def spark_session(settings: Settings, principal: str, name: str) -> SparkSession
     builder = SparkSession.builder.master(ours.master).appName(f"rollcall-{name}")
     for key, value in options.items():
         builder = builder.config(key, value)
+    on_interrupt = signal.getsignal(signal.SIGINT)
     spark = builder.getOrCreate()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, on_interrupt)    # PySpark sets one of its own, which breaks the call it interrupts
     spark.conf.set("spark.cassandra.auth.username", principal)
     spark.conf.set("spark.cassandra.auth.password", secrets.password(settings, principal).get_secret_value())
     return spark

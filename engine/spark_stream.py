@@ -7,6 +7,7 @@ Stopping is asked by SIGTERM or SIGINT and answered at the entry of the next tur
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ WAIT_MOST_S = 15.0
 PATIENCE_WITH_SPARK_S = 15.0    # how long an open batch turn is left to Spark before it is recounted
 QUIET_S = 1.0                   # how long Spark must have rested before commands are served without it
 LOG_LINE_S = 60.0
+TRACE_LINES = 12
 
 
 class StopRequested(Exception):
@@ -79,6 +81,8 @@ class Stream:
                 self.close_turn(self.do_turn(batch), batch)
         except BaseException as error:
             self.failure = self.failure or error
+            if not isinstance(error, StopRequested | RollcallError):
+                self.say(f"batch {number} failed:\n" + "".join(traceback.format_exception(error)[-TRACE_LINES:]))
             raise
         finally:
             batch.close()

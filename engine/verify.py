@@ -10,6 +10,7 @@ What is checked, and how a finding names its place:
 - no turn is open and no recount is due                                      writer
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
@@ -55,6 +56,7 @@ class Report:
     counted: int = 0
     erased: int = 0
     dead_letters: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
     documents: int = 0
     findings: list[Finding] = field(default_factory=list)
     more: int = 0
@@ -107,8 +109,8 @@ def _compare(settings: Settings, keys: KeyRing, spark: SparkSession, status: Sta
     say("comparing rows with the topic")
     report.add(_rows_against_topic(topic, profiles, markers, keys))
     say("comparing dead letters with the topic")
-    letters = {letter.place for letter in dead_letters.read_all(settings, "verify", keys)}
-    report.dead_letters = len(letters)
+    letters = {letter.place: letter.reason for letter in dead_letters.read_all(settings, "verify", keys)}
+    report.dead_letters, report.reasons = len(letters), dict(Counter(letters.values()))
     bad = topic.where("processed AND reason IS NOT NULL").select("place").toLocalIterator()
     report.add(Finding(f"record {row.place}", "it is no person and has no dead letter")
                for row in bad if row.place not in letters)

@@ -93,7 +93,7 @@ class Reader:
             if self._client is None:
                 self._client = mongo_client(self._settings, "view")
             # shorter than the client's own limit: a page should say that the store is away before the next refresh
-            limit_s = min(self._settings.mongo.request_timeout_s, 4)
+            limit_s = min(self._settings.mongo.request_timeout_s, 8)
             with mapped("reading the figures", "view"), pymongo.timeout(limit_s):
                 return read_settled(self._client[self._settings.mongo.database])
         except StoreAway:

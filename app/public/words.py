@@ -38,7 +38,7 @@ METHOD = (
     "year as 365.2425 days. Nationality is the one in the person's record."
 )
 
-SYNTHETIC = "Synthetic people: every one was made up by a program. These figures describe nobody."
+SYNTHETIC = "Synthetic people are among these: made up by a program, they describe nobody."
 NOT_SYNTHETIC = "People as their source gave them; none was made up here."
 ORIGIN_UNKNOWN = "Nothing says yet whether these people are synthetic."
 

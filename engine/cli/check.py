@@ -1,5 +1,6 @@
 """`rollcall verify` and `rollcall recount`: do the stores agree, and making the aggregates agree."""
 
+import logging
 from dataclasses import asdict
 from typing import Annotated
 
@@ -25,12 +26,16 @@ def verify_stores(as_json: Annotated[bool, typer.Option("--json", help="Print th
     """
     from engine.verify import verify  # Spark is imported only by those who need it
 
+    logging.getLogger().addHandler(logging.NullHandler())    # py4j would print a traceback for a Ctrl-C
     report = verify(load(), tell)
     if as_json:
         show_json({"ok": report.ok, **asdict(report)})
     else:
         show(f"As of turn {report.turn}: {report.records} records, {report.rows} rows ({report.counted} counted), "
-             f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents.")
+             f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents. "
+             + ("The stream stood still meanwhile." if report.streaming else "The stream does not run."))
+        for reason, number in sorted(report.reasons.items()):
+            show(f"  dead letters: {number} x {reason}")
         for finding in report.findings:
             show(f"  {finding.where}: {finding.what}")
         if report.more:

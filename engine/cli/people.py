@@ -10,9 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.output import log, show, show_json, tell
-from engine.producer import produce
+from engine.errors import SettingsInvalid
+from engine.producer import Produced, produce
 from engine.settings import Settings, load
 from engine.sources.auto import open_source
+
+INTERRUPTED = 130
 
 
 class SourceName(StrEnum):
@@ -31,7 +34,8 @@ def register(app: typer.Typer) -> None:
 
 def produce_people(
     source: Annotated[SourceName | None, typer.Option(help="Where people come from; otherwise the settings say.")] = None,
-    file: Annotated[Path | None, typer.Option(help="File of the replay source: JSON, JSON lines, API answers, gzip.")] = None,
+    file: Annotated[Path | None, typer.Option(
+        help="File of the replay source: JSON, JSON lines, API answers, gzip; - for standard input.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many people were read.")] = None,
     rate: Annotated[float | None, typer.Option(min=0, help="People a second at most; 0: as fast as it goes.")] = None,
     skip_erased: Annotated[bool | None, typer.Option(
@@ -43,15 +47,29 @@ def produce_people(
 
     Example: rollcall produce --source replay --file people.jsonl --rate 0
     """
+    if file is not None and source not in (None, SourceName.REPLAY):
+        raise SettingsInvalid(f"--file belongs to --source replay; received --source {source.value}.")
     settings = _with(load(), source=source and source.value, file=file and str(file), rate=rate, skip_erased=skip_erased)
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    interrupted = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+
+    def interrupt(*_: object) -> None:
+        interrupted.set()
+        stop.set()
+
+    signal.signal(signal.SIGINT, interrupt)
     say = log if supervised else tell
-    done = produce(settings, open_source(settings, say, stop), say, stop, limit)
+    done = produce(settings, open_source(settings, say, stop), say, stop, limit, supervised)
     if as_json:
         show_json(asdict(done))
-        return
+    else:
+        _show(done, supervised)
+    if interrupted.is_set():
+        raise typer.Exit(INTERRUPTED)
+
+
+def _show(done: Produced, supervised: bool) -> None:
     finish = log if supervised else show
     dropped = ", ".join(f"{path} {n}" for path, n in sorted(done.dropped.items())) or "none"
     finish(f"{done.read} people read: {done.sent} sent, {done.dead} dead letters, {done.erased_skipped} skipped as erased.")

@@ -6,6 +6,7 @@ import typer
 
 from engine.cli.output import Say, show, tell
 from engine.cli.waiting import send_and_wait
+from engine.settings import load
 
 Uuid = Annotated[str, typer.Argument(help="The person's uuid.", metavar="UUID")]
 Request = Annotated[str, typer.Option(help="Id of the request this answers, kept with the marker.")]
@@ -24,7 +25,10 @@ def erase(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
     Example: rollcall erase 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-017
     """
     _about(uuid, "erase", request, within, tell)
-    show("Erased. Records of this person no longer count; those in the topic are compacted away within the stated bound.")
+    kafka = load().kafka
+    hours = (kafka.segment_minutes + kafka.max_compaction_lag_minutes) / 60
+    show("Erased: whatever row stood under this uuid is gone, and its records count no more. Those still in the topic are "
+         f"compacted away within about {hours:.0f} hours of the next record in their partition.")
 
 
 def lift(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:

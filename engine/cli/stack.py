@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -29,9 +30,9 @@ def up() -> None:
 
     Example: rollcall up
     """
-    settings = load()
+    settings, began = load(), datetime.now(UTC)
     stack.up(settings, tell)
-    hops = _arriving(settings)
+    hops = _arriving(settings, began)
     show("")
     for hop in hops:
         show(_line(hop))
@@ -77,8 +78,11 @@ def logs(
     if name not in names:
         raise SettingsInvalid(f"There is no program {name!r}; there are {', '.join(names)}.")
     settings = load()
-    for line in Supervisor(settings).tail(name, lines):
+    shown = Supervisor(settings).tail(name, lines)
+    for line in shown:
         show(line)
+    if not shown:
+        tell(f"The log of {name} is empty.")
     if follow:
         _follow(settings, name)
 
@@ -98,14 +102,15 @@ def _follow(settings: Settings, name: str) -> None:
         time.sleep(LOOK_EVERY_S / 4)
 
 
-def _arriving(settings: Settings) -> list[Hop]:
-    """Waits until every hop is ok and rows arrive; ServerFailed with what is not, after a limit."""
+def _arriving(settings: Settings, began: datetime) -> list[Hop]:
+    """Waits until every hop is ok and a turn was closed since `began`; ServerFailed with what is not, after a limit."""
     tell("Waiting for the first people to arrive ...")
     supervisor, until = Supervisor(settings), time.monotonic() + ARRIVING_WITHIN_S
     while True:
         hops = health.look(settings, supervisor)
         users = next((hop.facts.get("users", 0) for hop in hops if hop.name == "mongo"), 0)
-        if users and all(hop.ok for hop in hops):
+        turn_at = next((hop.facts.get("at", began) for hop in hops if hop.name == "stream"), began)
+        if users and turn_at > began and all(hop.ok for hop in hops):
             return hops
         if time.monotonic() > until:
             said = "; ".join(f"{hop.name}: {hop.says}" for hop in hops if not hop.ok) or "no rows yet"
