@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.output import Say, show, tell
+from engine.cli.output import show, tell
 from engine.cli.waiting import send_and_wait
 from engine.settings import load
 
@@ -24,7 +24,7 @@ def erase(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
 
     Example: rollcall erase 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-017
     """
-    _about(uuid, "erase", request, within, tell)
+    send_and_wait("erase", uuid, request, within, tell)
     kafka = load().kafka
     hours = (kafka.segment_minutes + kafka.max_compaction_lag_minutes) / 60
     show("Erased: whatever row stood under this uuid is gone, and its records count no more. Those still in the topic are "
@@ -36,9 +36,5 @@ def lift(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
 
     Example: rollcall lift 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-018
     """
-    _about(uuid, "lift", request, within, tell)
+    send_and_wait("lift", uuid, request, within, tell)
     show("Lifted. Records that arrive from now on count.")
-
-
-def _about(uuid: str, verb: str, request: str, within: float, say: Say) -> None:
-    send_and_wait(verb, uuid, request, within, say)
