@@ -238,7 +238,8 @@ class WriteOrder:
         with figures.step("markers_written"):
             self.stores.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], writing)
             erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased} | set(resolved.barred)
-            self.stores.forget(sorted(erased - self._lifted_since(turn)))
+            if erased:
+                self.stores.forget(sorted(erased - self._lifted_since(turn)))
         figures.counts |= {**resolved.figures, "commands": len(commands), "deleted": len(resolved.deletes)}
         asked = any(command.verb == "recount" for command in commands)
         state = self._save(replace(state, open=None, control=turn.control_to, recount=state.recount or asked))
