@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-quick lint
+.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -21,8 +21,17 @@ status: $(READY) ## every hop of the flow at a glance
 test: lint ## lint, types and every test, the real systems included
 	$(BIN)/pytest
 
-test-quick: $(READY) ## the tests that need neither servers nor a browser
-	$(BIN)/pytest -m "not services and not browser"
+test-quick: $(READY) ## the tests that need neither servers nor a browser, the long ones left out
+	$(BIN)/pytest -m "not services and not browser and not long"
+
+proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real servers, every wrong design; the result goes into docs/proofs
+	$(BIN)/pytest tests/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
+
+proof-faults: $(READY) ## every kind of fault three times on the real processes (half an hour); the result goes into docs/proofs
+	$(BIN)/python -m bench.faults --each 3 --json docs/proofs/faults.json
+
+proof-outages: $(READY) ## each server down for two minutes at 1,000 people a second; the result goes into docs/proofs
+	$(BIN)/python -m bench.faults --each 0 --outages 120 --rate 1000 --json docs/proofs/outages.json
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -29,7 +29,7 @@ from cassandra.cluster import (
     Session,
     UserTypeDoesNotExist,
 )
-from cassandra.policies import DCAwareRoundRobinPolicy, TokenAwarePolicy
+from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionPolicy, TokenAwarePolicy
 from cassandra.pool import NoConnectionsAvailable
 from cassandra.query import named_tuple_factory
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
@@ -46,6 +46,7 @@ for _driver in ("kafka", "cassandra", "pymongo"):
     logging.getLogger(_driver).propagate = False
 
 POLL_MS = 500
+RECONNECT_MOST_S = 5.0
 CASSANDRA_PROTOCOL = 5    # Cassandra 4 and later; masks and SAI need 5.0 anyway, and no downgrade has to be tried
 
 
@@ -108,7 +109,8 @@ def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int], pati
         if now != stood:
             stood, moved = now, time.monotonic()
         elif time.monotonic() - moved > patience_s:
-            raise StoreAway(f"Kafka gives no more records for {patience_s:.0f} s. `rollcall status` shows whether it runs.")
+            raise StoreAway(f"Kafka gives no more records for {patience_s:.0f} s. `rollcall status` shows whether it runs.",
+                            "Kafka")
 
 
 @contextmanager
@@ -130,6 +132,8 @@ def cassandra_session(settings: Settings, principal: str) -> Iterator[Session]:
             auth_provider=PlainTextAuthProvider(principal, secrets.password(settings, principal).get_secret_value()),
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             connect_timeout=ours.request_timeout_s, control_connection_timeout=ours.request_timeout_s,
+            # the driver's own pauses grow to ten minutes: a node that is back would be found long after that
+            reconnection_policy=ExponentialReconnectionPolicy(1.0, RECONNECT_MOST_S, max_attempts=None),
             application_name=f"rollcall-{principal}", monitor_reporting_enabled=False,
         )
         try:
@@ -185,7 +189,7 @@ def translated(error: BaseException, what: str, principal: str = "") -> Rollcall
     if _refused(error):
         return SignInRefused(
             f"{store} refuses {principal or 'our principal'} while {what} ({seen}). The passwords are those in the "
-            "secrets folder of this installation; `rollcall up` sets users and permissions right again.")
+            "secrets folder of this installation; `rollcall up` sets users and permissions right again.", store)
     if isinstance(error, _OFFSETS_LOST):
         return OffsetsLost(
             f"{store} no longer holds the offsets asked for while {what}{who} ({seen}). "
@@ -193,7 +197,7 @@ def translated(error: BaseException, what: str, principal: str = "") -> Rollcall
     if _away(error):
         return StoreAway(
             f"{store} does not answer while {what}{who} ({seen}). "
-            "`rollcall status` shows what runs, `rollcall up` starts what does not.")
+            "`rollcall status` shows what runs, `rollcall up` starts what does not.", store)
     return StoreRefused(
         f"{store} cannot do what was asked while {what}{who} ({seen}). "
         "`rollcall up` brings topics, tables and indexes up to date; `rollcall logs` shows what the server says.")

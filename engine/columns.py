@@ -8,7 +8,9 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from engine.person import SCHEMA_FORM
 from engine.spark_keys import token
+from engine.topics import PEOPLE_MAX_BYTES
 
 SEALED = ("full_name", "full_address", "email", "phone", "birth_date")
 """Columns that hold a person in clear and are encrypted, each on its own."""
@@ -23,10 +25,17 @@ FIRST_BIRTH = "1900-01-01"
 CORRUPT = "_corrupt_record"
 LONGEST_EMAIL = 254    # RFC 5321
 LONGEST_TEXT = 1000    # characters; Cassandra refuses an index term over 8 KiB and a batch over its limit
-UUID_FORM = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-DATE_FORM = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?)?$"
+UUID_FORM = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\z"    # in Java, $ lets a line end follow
+DATE_FORM = r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?)?\z"
+EMAIL_FORM = r"^[^@\s\p{Cntrl}{]+@[^@\s\p{Cntrl}]+\z"
+HALF_PAIR = (r"(?<!\\)(?:\\\\)*(?:\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+             r"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F])")
+"""An escape in JSON that is half a surrogate pair: Java would read it as a question mark."""
 
 PLACE = ("street", "city", "state", "country", "postcode")
+
+STRICT = {"mode": "PERMISSIVE", "allowSingleQuotes": "false", "allowNonNumericNumbers": "false"}
+"""How JSON is read: as JSON, not as what looks like it."""
 
 _text = T.StringType()
 PERSON = T.StructType([
@@ -45,8 +54,11 @@ PERSON = T.StructType([
 """What is read of a value; whatever else stands in it is not looked at."""
 
 REASONS = {
+    "large": f"the value is larger than {PEOPLE_MAX_BYTES} bytes; shorten its longest field",
     "empty": "the value is empty; a person is a JSON object",
     "not_json": "not the JSON of one person: truncated, or a field of a wrong type",
+    "schema": "the header `schema` names a version of a person that is not understood (1.x is); update Rollcall, then redrive",
+    "unicode": "it holds text that is not Unicode; write it as UTF-8",
     "answer": "the API's whole answer, not one person; `rollcall produce --source replay` reads such files",
     "no_uuid": "no login.uuid; people before API version 1.2 have none and cannot be told apart",
     "key": "the record's key is not the uuid of its value; send it with `rollcall produce`",
@@ -63,7 +75,7 @@ REASONS = {
 
 def parsed(value: Column) -> Column:
     """The value (bytes) of a record as PERSON; what does not parse stands in its corrupt-record field."""
-    return F.from_json(value.cast("string"), PERSON, {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": CORRUPT})
+    return F.from_json(_short(value).cast("string"), PERSON, {**STRICT, "columnNameOfCorruptRecord": CORRUPT})
 
 
 def uuid_of(person: Column) -> Column:
@@ -71,24 +83,30 @@ def uuid_of(person: Column) -> Column:
     return F.lower(F.trim(person["login"]["uuid"]))
 
 
-def reason(key: Column, value: Column, person: Column, today: Column) -> Column:
-    """Code of REASONS for a record that is no person, null for a good one and for a null (a compaction mark)."""
-    text = value.cast("string")
+def reason(key: Column, value: Column, person: Column, today: Column, schema: Column) -> Column:
+    """Code of REASONS for a record that is no person, null for a good one and for a null (a compaction mark).
+
+    schema: the header, null where a sender gives none."""
+    text = _short(value).cast("string")
     name, place = person["name"], person["location"]
     birth = birth_date(person)
     texts = [name["first"], name["last"], person["phone"], *[place[part] for part in PLACE]]
     places = [place["city"], place["state"], place["country"], place["postcode"], person["phone"]]
     checks = [
+        ("large", F.length(value) > PEOPLE_MAX_BYTES),
         ("empty", ~text.rlike(r"\S")),
-        ("not_json", person.isNull() | person[CORRUPT].isNotNull() | ~text.rlike(r"\}\s*\z")),
+        ("schema", ~F.coalesce(schema.rlike(rf"^{SCHEMA_FORM}\z"), F.lit(True))),
+        ("not_json", person.isNull() | person[CORRUPT].isNotNull() | ~_alone(text)),
+        ("unicode", (F.encode(F.decode(value, "UTF-8"), "UTF-8") != value)
+         | (text.contains("\\u") & text.rlike(HALF_PAIR))),    # the pattern alone takes longer than all else
         ("answer", person["results"].isNotNull()),
         ("no_uuid", ~_holds(uuid_of(person).rlike(UUID_FORM))),
         ("key", ~_holds(key.cast("string") == uuid_of(person))),
         ("name", _any_nested([name["first"], name["last"]]) | (full_name(person) == "")),
-        ("gender", ~_holds(person["gender"].rlike("^[a-z]{1,20}$"))),
-        ("nat", ~_holds(person["nat"].rlike("^[A-Z]{2,5}$"))),
+        ("gender", ~_holds(person["gender"].rlike(r"^[a-z]{1,20}\z"))),
+        ("nat", ~_holds(person["nat"].rlike(r"^[A-Z]{2,5}\z"))),
         ("birth", ~_holds((birth >= F.lit(FIRST_BIRTH).cast("date")) & (birth <= today))),
-        ("email", ~_holds(F.trim(person["email"]).rlike("^[^@\\s{]+@[^@\\s]+$"))),
+        ("email", ~_holds(F.trim(person["email"]).rlike(EMAIL_FORM))),
         ("long", _any_longer([*texts, person["dob"], person["registered"]], LONGEST_TEXT)
          | _any_longer([person["email"]], LONGEST_EMAIL)),
         ("place", _any_nested(places) | F.coalesce(place["street"].startswith("["), F.lit(False))),
@@ -97,6 +115,22 @@ def reason(key: Column, value: Column, person: Column, today: Column) -> Column:
     for code, wrong in checks:
         found = found.when(wrong, F.lit(code))
     return found
+
+
+def _short(value: Column) -> Column:
+    """The value, null where it is too large to be looked at: packed, a record of any size gets past the broker."""
+    return F.when(F.length(value) <= PEOPLE_MAX_BYTES, value)
+
+
+def _alone(text: Column) -> Column:
+    """Whether the text is one JSON value and nothing else: `from_json` ends with the first and says nothing of the rest.
+
+    It stands before a mark that it cannot hold, in a larger object: whatever follows the value keeps the mark from being
+    read.
+    """
+    mark = F.xxhash64(text).cast("string")
+    whole = F.concat(F.lit('{"value":'), text, F.lit(',"mark":"'), mark, F.lit('"}'))
+    return _holds(F.from_json(whole, "mark string", STRICT)["mark"] == mark)
 
 
 def full_name(person: Column) -> Column:

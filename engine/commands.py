@@ -1,8 +1,8 @@
 """The control topic: commands of governance about one person, folded by the stream in their order.
 
-A command is `{"verb", "token", "sealed"}` under the request's id. `sealed` holds the uuid (and, for expire, `cut_off` in
-milliseconds), encrypted under a key that is never rotated: the topic is kept for ever, for the markers can be rebuilt
-from it. `recount` concerns nobody and carries neither token nor sealed part.
+A command is `{"verb", "token", "sealed"}` under the request's id. `sealed` holds the uuid, for expire `cut_off`
+in milliseconds, for rectify the pins (engine/pins.py), encrypted under a key that is never rotated: the topic is kept for
+ever, for the markers can be rebuilt from it. `recount` concerns nobody and carries neither token nor sealed part.
 """
 
 import base64
@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from engine import pins
 from engine.clients import kafka_producer, mapped
 from engine.errors import CommandRefused
 from engine.sealing import CannotOpen, KeyRing
 from engine.settings import Settings
 
-VERBS = ("erase", "lift", "restrict", "unrestrict", "expire", "recount")
+VERBS = ("erase", "lift", "restrict", "unrestrict", "rectify", "expire", "recount")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Command:
     uuid: str = ""
     request: str = ""
     cut_off: int = -1
+    pins: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Marker:
     """What is remembered of a person who was subject of a command; kept by suppression token.
 
     not_before: records appended at or before this moment (ms) do not count. last_command: offset of the newest command
-    folded in, so that none is carried out twice.
+    folded in, so that none is carried out twice. pins: JSON of engine/pins.py, empty for none. rectified: offset of the
+    rectification they are as of.
     """
 
     token: str
@@ -48,6 +51,8 @@ class Marker:
     not_before: int = -1
     last_command: int = -1
     request: str = ""
+    pins: str = ""
+    rectified: int = -1
 
 
 @dataclass(frozen=True)
@@ -84,25 +89,32 @@ def _carried_out(verdict: Verdict, command: Command) -> Verdict:
     marker = replace(marker, last_command=command.offset, request=command.request)
     match command.verb:
         case "erase":
-            marker = replace(marker, erased=True, not_before=max(marker.not_before, command.at))
+            marker = replace(marker, erased=True, not_before=max(marker.not_before, command.at), pins="", rectified=-1)
         case "lift" if marker.erased:
             marker = replace(marker, erased=False, not_before=max(marker.not_before, command.at))
         case "expire":
             marker = replace(marker, not_before=max(marker.not_before, command.cut_off))
+        case "rectify":
+            marker = replace(marker, pins=pins.over(marker.pins, command.pins), rectified=command.offset)
         case "restrict" | "unrestrict":
             marker = replace(marker, restricted=command.verb == "restrict")
     return replace(verdict, marker=marker, changed=True)
 
 
-def encode(keys: KeyRing, verb: str, request: str, uuid: str = "", cut_off: int = -1) -> bytes:
-    """The value of a command; CommandRefused for a verb or uuid that is none."""
+def encode(keys: KeyRing, verb: str, request: str, uuid: str = "", cut_off: int = -1,
+           fields: Mapping[str, Any] | None = None) -> bytes:
+    """The value of a command; CommandRefused for a verb, uuid or fields (of rectify: a partial person) that are none."""
     if verb not in VERBS:
         raise CommandRefused(f"There is no command {verb!r}; there are {', '.join(VERBS)}.")
     if verb == "recount":
         return json.dumps({"verb": verb}).encode()
     person = canonical(uuid)
-    fields: dict[str, Any] = {"uuid": person} | ({"cut_off": cut_off} if verb == "expire" else {})
-    sealed = base64.b64encode(keys.seal_command(fields, request)).decode()
+    said: dict[str, Any] = {"uuid": person}
+    if verb == "expire":
+        said["cut_off"] = cut_off
+    if verb == "rectify":
+        said["pins"] = json.loads(pins.checked(fields))
+    sealed = base64.b64encode(keys.seal_command(said, request)).decode()
     return json.dumps({"verb": verb, "token": keys.suppression_token(person), "sealed": sealed}).encode()
 
 
@@ -119,16 +131,17 @@ def decode(keys: KeyRing, offset: int, at: int, key: bytes | None, value: bytes 
         fields = keys.open_command(base64.b64decode(said["sealed"], validate=True), request)
         if keys.suppression_token(fields["uuid"]) != said["token"]:
             raise CommandRefused("the command's token is not that of its uuid")
-        return Command(offset, at, verb, said["token"], fields["uuid"], request, int(fields.get("cut_off", -1)))
+        corrected = pins.checked(fields["pins"]) if verb == "rectify" else ""
+        return Command(offset, at, verb, said["token"], fields["uuid"], request, int(fields.get("cut_off", -1)), corrected)
     except (ValueError, KeyError, TypeError, AttributeError, binascii.Error, CannotOpen) as error:
         raise CommandRefused(f"not a command ({type(error).__name__}); `rollcall erase` and its like make them") from None
 
 
 def send(settings: Settings, keys: KeyRing, verb: str, uuid: str = "", request: str = "",
-         say: Callable[[str], None] | None = None) -> int:
+         say: Callable[[str], None] | None = None, fields: Mapping[str, Any] | None = None) -> int:
     """Appends a command as governance and returns its offset; it is carried out by the stream's next turn."""
     request = request or f"cli-{uuids.uuid4()}"
-    value = encode(keys, verb, request, uuid)
+    value = encode(keys, verb, request, uuid, fields=fields)
     with mapped("sending a command", "governance"):
         producer = kafka_producer(settings, "governance")
         try:

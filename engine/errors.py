@@ -12,6 +12,7 @@ RollcallError
     ├── SignInRefused         a store refuses our name or password
     ├── StoreRefused          a store answers, but cannot do what was asked (a missing table, a malformed request)
     ├── ServerFailed          one of the four systems ended or never became ready
+    ├── FolderUnusable        a folder of ours is full, read-only or not ours to write into
     ├── InputUnreadable       a file of people cannot be opened or is of no known shape
     ├── LeaseHeld             another stream is writing to the same stores
     ├── LeaseLost             another stream took over while this one ran
@@ -43,7 +44,11 @@ class Retryable(RollcallError):
 
 
 class StoreAway(Retryable):
-    """Kafka, Cassandra or MongoDB does not answer."""
+    """Kafka, Cassandra or MongoDB does not answer. `store`: which, for those who wait for it."""
+
+    def __init__(self, message: str, store: str = "a store") -> None:
+        super().__init__(message)
+        self.store = store
 
 
 class SourceAway(Retryable):
@@ -77,9 +82,13 @@ class PortTaken(Final):
 
 
 class SignInRefused(Final):
-    """A store refuses our name or password."""
+    """A store refuses our name or password. `store`: which."""
 
     exit_code = 77    # EX_NOPERM
+
+    def __init__(self, message: str, store: str = "a store") -> None:
+        super().__init__(message)
+        self.store = store
 
 
 class StoreRefused(Final):
@@ -90,6 +99,12 @@ class StoreRefused(Final):
 
 class ServerFailed(Final):
     """One of the four systems ended or never became ready."""
+
+
+class FolderUnusable(Final):
+    """A folder of ours is full, read-only or not ours to write into."""
+
+    exit_code = 72    # EX_OSFILE: free among ours, and about files of the system
 
 
 class InputUnreadable(Final):
@@ -126,3 +141,14 @@ class NotServed(Final):
     """The stream did not carry out a command within the time given."""
 
     exit_code = 75
+
+
+FOR_A_PERSON: tuple[type[Final], ...] = (SettingsInvalid, ToolMissing, SignInRefused, FolderUnusable, InputUnreadable,
+                                         OffsetsLost)
+"""What no restart mends: the supervisor does not try again when a program ends with the exit code of one of these."""
+
+
+def meaning(exit_code: int) -> str:
+    """What an exit code of one of FOR_A_PERSON says, as a clause; empty for any other."""
+    said = (kind.__doc__ or "" for kind in FOR_A_PERSON if kind.exit_code == exit_code)
+    return next((text.split(".")[0][:1].lower() + text.split(".")[0][1:] for text in said), "")

@@ -3,6 +3,7 @@
 A hop is ok when its program runs *and* it answers *and* what it last did is recent: a flag somebody set is not believed.
 """
 
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -13,11 +14,14 @@ from typing import Any
 from cassandra import OperationTimedOut, ReadTimeout
 from kafka import TopicPartition
 
+from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
 from engine.errors import RollcallError
-from engine.processes import Processes
+from engine.processes import ENDED_WELL, PROGRAMS, Processes
 from engine.processes import Status as Program
+from engine.sealing import load_keys
 from engine.settings import Settings
+from engine.stores import dead_letters
 from engine.stores.status import Status
 
 STALE_S = 30.0
@@ -28,6 +32,13 @@ TURN_WITHIN_S = 60.0
 
 COUNT_WITHIN_S = 3.0
 """Seconds a count of all rows may take; a status that is slow is no status."""
+
+LETTERS_COUNTED = 5000
+"""Records of the dead-letter topic that a status reads through: about half a second."""
+
+LAST_LINES = 200
+_OURS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ")
+"""How a line of our programs' logs begins (engine/cli/output.py)."""
 
 Facts = dict[str, Any]
 
@@ -47,21 +58,45 @@ def look(settings: Settings, processes: Processes) -> list[Hop]:
     programs = processes.status()
     hops = [("producer", _producer), ("kafka", _kafka), ("stream", _stream), ("cassandra", _cassandra),
             ("mongo", _mongo), ("view", _view)]
-    return [_hop(name, programs[name], ask, settings) for name, ask in hops]
+    return [_hop(name, programs[name], ask, settings, processes) for name, ask in hops]
 
 
-def _hop(name: str, program: Program, ask: Callable[[Settings], tuple[bool, str, Facts]], settings: Settings) -> Hop:
+def _hop(name: str, program: Program, ask: Callable[[Settings], tuple[bool, str, Facts]], settings: Settings,
+         processes: Processes) -> Hop:
     known: Facts = {"program": program.state}
     if program.state != "running":
-        note = f" ({program.note})" if program.note else ""
-        remedy = {"starting": "wait a moment", "stopping": "wait a moment"}.get(
-            program.state, "`rollcall stream start` starts it" if name == "stream" else "`rollcall up` starts it")
-        return Hop(name, False, f"its program is {program.state}{note}; {remedy}", known)
+        return Hop(name, False, _not_running(name, program, _last_line(processes, name)), known)
     try:
         ok, says, facts = ask(settings)
     except RollcallError as error:
-        return Hop(name, False, str(error), known)
+        if name not in PROGRAMS or name == "view":
+            return Hop(name, False, str(error), known)
+        # a program of ours that runs but cannot be asked: what it said last
+        return Hop(name, False, f"it runs, but cannot be asked: {error} It said last: {_last_line(processes, name)}", known)
     return Hop(name, ok, says, {**known, **facts})
+
+
+def _not_running(name: str, program: Program, last: str) -> str:
+    """Why a program does not run, and what to do."""
+    note = f" ({program.note})" if program.note else ""
+    since = f" since {program.since:%Y-%m-%d %H:%M:%S} UTC" if program.since else ""
+    remedy = "`rollcall stream start` starts it" if name == "stream" else "`rollcall up` starts it"
+    said = f" It said last: {last}" if last else ""
+    match program.state:
+        case "starting" | "stopping":
+            return f"its program is {program.state}{note}; wait a moment"
+        case "failing":
+            return f"its program fails{since}{note}; it is started again and again.{said}"
+        case "failed" | "ended" if program.note != ENDED_WELL:
+            return f"its program is {program.state}{since}{note}; when that is put right, {remedy}.{said}"
+        case _:
+            return f"its program is {program.state}{note}; {remedy}"
+
+
+def _last_line(processes: Processes, name: str) -> str:
+    """The last line of a program's log that is its own (it begins with the time), for Java may go on talking after it."""
+    lines = [line.strip() for line in reversed(processes.tail(name, LAST_LINES)) if line.strip()]
+    return next((line for line in lines if _OURS.match(line)), lines[0] if lines else "")
 
 
 def _producer(settings: Settings) -> tuple[bool, str, Facts]:
@@ -78,7 +113,12 @@ def _producer(settings: Settings) -> tuple[bool, str, Facts]:
 def _kafka(settings: Settings) -> tuple[bool, str, Facts]:
     topics = (settings.kafka.topic, settings.kafka.control_topic, settings.kafka.dead_topic)
     ends = {topic: sum(_ends(settings, topic).values()) for topic in topics}
-    return True, f"{ends[topics[0]]} records and {ends[topics[2]]} dead letters ever appended, repeats included", {"ends": ends}
+    says, facts = f"{ends[topics[0]]} records ever appended, repeats included", Facts(ends=ends)
+    if ends[topics[2]] > LETTERS_COUNTED:
+        return True, f"{says}; more dead letters than can be counted here: `rollcall dead-letters list`", facts
+    counts = dead_letters.read(settings, "verify", load_keys(settings)).counts
+    standing = counts[dead_letters.WAITING] + counts[dead_letters.SENT]
+    return True, f"{says}; {standing} dead letters", {**facts, "dead_letters": counts}
 
 
 def _ends(settings: Settings, topic: str) -> dict[int, int]:
@@ -92,18 +132,30 @@ def _ends(settings: Settings, topic: str) -> dict[int, int]:
     return {place.partition: int(end) for place, end in ends.items()}
 
 
+def _behind(settings: Settings, read: dict[str, int]) -> int:
+    """Records of the topic of people after these offsets."""
+    with mapped("looking at the topics", "verify"):
+        consumer = kafka_consumer(settings, "verify")
+        try:
+            return backlog(consumer, settings.kafka.topic, read)
+        finally:
+            consumer.close()
+
+
 def _stream(settings: Settings) -> tuple[bool, str, Facts]:
     with mongo_client(settings, "verify") as client:
         status = Status(client[settings.mongo.database])
-        lease, figures, state = status.lease(), status.read("figures"), status.writer()
+        lease, figures, state, waiting = status.lease(), status.read("figures"), status.writer(), status.read("waiting")
     if lease is None or lease["released"]:
         return False, "it is starting: it does not hold the lease yet", {}
     if (old := _age(lease["at"])) > settings.stream.lease_s:
         return False, f"its last sign of life is {old:.0f} s old; `rollcall logs stream` shows what it does", {}
+    if waiting and waiting["for"] and waiting["lease"] == lease["n"]:
+        return False, (f"waiting for {waiting['for']} since {waiting['since']:%H:%M:%S} UTC; it goes on by itself when "
+                       f"{waiting['for']} answers"), {"waiting": waiting}
     if figures is None:
         return False, "it is starting: it has not done a turn yet", {}
-    ends = _ends(settings, settings.kafka.topic)
-    behind = sum(max(0, end - figures["offsets"].get(str(number), 0)) for number, end in ends.items())
+    behind = _behind(settings, figures["offsets"])
     since = _age(figures["at"])
     facts = {"turn": figures["turn"], "at": figures["at"], "behind": behind, "totals": figures["totals"],
              "seconds": figures["seconds"], "open": state.open is not None, "synthetic": figures["synthetic"]}

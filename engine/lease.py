@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psutil
+import pymongo
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -21,6 +22,9 @@ from engine.errors import LeaseHeld, LeaseLost, RollcallError
 from engine.stores.status import COLLECTION, Status
 
 Document = dict[str, Any]
+
+RELEASE_WITHIN_S = 5.0
+"""Giving back is a courtesy to the next holder: a stream that is asked to stop does not wait longer for an absent store."""
 
 
 class Lease:
@@ -42,10 +46,10 @@ class Lease:
             raise LeaseLost(f"Another stream ({_who(newer)}) took over; this one writes nothing any more.")
 
     def release(self, clean: bool) -> None:
-        """Gives the lease back; `clean` says that the outcome of everything sent is known."""
+        """Gives the lease back; `clean` says that the outcome of everything sent is known. Raises StoreAway soon."""
         self._done.set()
-        self._thread.join()
-        with mapped("looking after the lease", "stream"):
+        self._thread.join(RELEASE_WITHIN_S)
+        with mapped("looking after the lease", "stream"), pymongo.timeout(RELEASE_WITHIN_S):
             self._documents.update_one({"_id": self._name}, {"$set": {"released": True, "clean": clean}})
 
     def _beat(self) -> None:
@@ -56,7 +60,8 @@ class Lease:
                 with mapped("looking after the lease", "stream"):
                     self._documents.update_one({"_id": self._name}, {"$set": {"beat": beat, "at": datetime.now(UTC)}})
             except RollcallError:
-                continue    # the turn will meet the same failure and say so; the next beat tries again
+                continue    # the turn meets the same failure and says so; the next beat tries again, and the lease stands
+                            # unless somebody took over meanwhile, which `check` finds out before the next write
 
 
 def take(database: Database[Document], lease_s: float, stop: threading.Event, say: Callable[[str], None]) -> Lease:
@@ -102,7 +107,8 @@ def _dead_here(held: Document) -> bool:
 
 def _started(pid: int) -> float:
     try:
-        return round(psutil.Process(pid).create_time(), 2)
+        process = psutil.Process(pid)
+        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time(), 2)
     except psutil.NoSuchProcess:
         return 0.0
 

@@ -14,6 +14,9 @@ NATIONALITIES = "users_by_nationality"
 DOMAINS = "users_by_email_domain"
 ARRIVALS = "arrivals"
 
+SCHEMA_FORM = r"1(\.\d{1,3})*"
+"""Versions of a person's shape that are understood, as the header `schema` of a record names them."""
+
 
 class Position(NamedTuple):
     """Where a record stands: append time in milliseconds since 1970, partition, offset."""
@@ -62,6 +65,7 @@ class Row:
     gender: str
     birth_month: str
     email_domain: str
+    rectified: int = -1    # offset of the rectification whose pins it follows; -1 for none
 
     def cells(self) -> tuple[Cell, ...]:
         """What this row is counted under: nothing when it is not counted."""

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from engine.commands import Marker, Verdict
 from engine.person import Cell, Record, Row
+from engine.pins import pinned
 
 
 @dataclass
@@ -16,6 +17,7 @@ class PlainResolved:
     deltas: Counter[Cell]
     deletes: list[str]
     recoloured: dict[str, bool]
+    repinned: dict[str, str]
     barred: list[str]
     figures: dict[str, int]
     rows: list[tuple[Row, Record]]
@@ -63,7 +65,7 @@ class PlainBatch:
         for record in self.records:
             by_person.setdefault(record.uuid, []).append(record)
         standing = self.read_rows(sorted(by_person))
-        done = PlainResolved(Counter(), [], {}, [], Counter(), [], self.write)
+        done = PlainResolved(Counter(), [], {}, {}, [], Counter(), [], self.write)
         for uuid, records in sorted(by_person.items()):
             token = self.token(uuid)
             verdict = verdicts.get(token, Verdict(Marker(token)))
@@ -80,16 +82,23 @@ class PlainBatch:
         if len(may) < len(records) and verdict.marker.erased:
             done.barred.append(uuid)
         newest = _newest(may)
-        counted = not verdict.marker.restricted
+        marker = verdict.marker
+        counted = not marker.restricted
         after = row
         if newest is not None and (row is None or newest.at.newer_than(row.at)):
-            after = Row(uuid, newest.at, row.first_seen if row else newest.at.appended_at, counted,
+            fresh = Row(uuid, newest.at, row.first_seen if row else newest.at.appended_at, counted,
                         newest.nat, newest.gender, newest.birth_month, newest.email_domain)
+            after = pinned(fresh, marker.pins, marker.rectified) if marker.pins else fresh
             done.rows.append((after, newest))
             done.figures["new" if row is None else "changed"] = done.figures.get("new" if row is None else "changed", 0) + 1
-        elif row is not None and row.counted != counted:
-            after = Row(uuid, row.at, row.first_seen, counted, row.nat, row.gender, row.birth_month, row.email_domain)
-            done.recoloured[uuid] = counted
+        elif row is not None:
+            after = row
+            if marker.pins and row.rectified != marker.rectified:
+                after = pinned(after, marker.pins, marker.rectified)
+                done.repinned[uuid] = marker.token
+            if row.counted != counted:
+                after = replace(after, counted=counted)
+                done.recoloured[uuid] = counted
         for cell in prior.cells() if prior else ():
             done.deltas[cell] -= 1
         for cell in after.cells() if after else ():

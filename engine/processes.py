@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 import xmlrpc.client
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
@@ -27,10 +27,10 @@ import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from engine import secrets
-from engine.errors import Final, ServerFailed
+from engine.errors import FOR_A_PERSON, Final, ServerFailed, meaning
 from engine.native import cassandra, kafka, mongo
 from engine.native.server import Server, private_folder
-from engine.settings import CLONE, Settings
+from engine.settings import CLONE, Settings, outer_environment
 
 SERVERS: dict[str, Server] = {"kafka": kafka, "mongo": mongo, "cassandra": cassandra}
 PROGRAMS = ("stream", "producer", "view")
@@ -41,6 +41,17 @@ State = Literal["running", "starting", "stopping", "stopped", "ended", "failing"
 STATES: dict[str, State] = {
     "RUNNING": "running", "STARTING": "starting", "STOPPING": "stopping", "STOPPED": "stopped", "EXITED": "ended",
     "BACKOFF": "failing", "FATAL": "failed"}
+
+BELIEVED_AFTER_S = 5
+"""Seconds a stream or producer must live before supervisord takes note of the exit code it ends with; sooner it is tried
+again whatever the code says, so a program that ends for good lives a little longer (engine/cli)."""
+
+FOR_GOOD = ",".join(["0", *sorted({str(kind.exit_code) for kind in FOR_A_PERSON})])
+"""Exit codes after which a program is not started again: it has ended well, or only a person can put it right."""
+
+FAILS: tuple[State, ...] = ("failing", "failed")
+FAILING_LINES = 1000
+ENDED_WELL = "ended by itself"
 
 SOCKET_LENGTH = 90    # bytes; Linux allows 107, and supervisord binds `<socket>.<pid>` first
 LIMIT_S = 30
@@ -63,8 +74,8 @@ class Processes(Protocol):
     def start(self, *names: str) -> None:
         """Starts programs and returns at once; those that run already are left alone."""
 
-    def stop(self, *names: str) -> None:
-        """Stops programs in parallel and waits until they have ended."""
+    def stop(self, *names: str, within_s: float | None = None, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Stops programs in parallel and waits until they have ended; False when they have not within `within_s`."""
 
     def status(self) -> dict[str, Status]:
         """Every program, those that do not run included."""
@@ -90,6 +101,7 @@ class Supervisor:
             return
         ended = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.configuration)], cwd=CLONE, check=False,
+            env={**outer_environment(), "TZ": "UTC"},    # its log, and those of the servers, tell the time as ours do
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if ended.returncode:
             raise ServerFailed(f"supervisord does not start (exit code {ended.returncode}): {ended.stdout.strip()}. "
@@ -122,6 +134,9 @@ class Supervisor:
 
     def start(self, *names: str) -> None:
         """Starts programs and returns at once; those that run already are left alone. Raises ServerFailed."""
+        if not self.alive():
+            raise ServerFailed("The programs of this installation are kept by a supervisord, and it does not run. "
+                               "`rollcall up` starts it and them.")
         with self._rpc() as supervisor:
             for name in names:
                 try:
@@ -132,10 +147,14 @@ class Supervisor:
                             f"{name} cannot be started ({fault.faultString}). "
                             + self._tail_sentence(name)) from None
 
-    def stop(self, *names: str) -> None:
-        """Stops programs in parallel and waits until they, and the processes they started, have ended."""
+    def stop(self, *names: str, within_s: float | None = None, meanwhile: Callable[[], None] = lambda: None) -> bool:
+        """Stops programs in parallel and waits until they, and the processes they started, have ended.
+
+        False when they have not within `within_s`; they still will. `meanwhile` is called while it waits.
+        """
         if not self.alive():
-            return
+            return True
+        limit = None if within_s is None else time.monotonic() + within_s
         doomed = [child for process in left_over(self.settings, names)
                   for child in (process, *process.children(recursive=True))]
         with self._rpc() as supervisor:
@@ -146,8 +165,12 @@ class Supervisor:
                     if fault.faultCode != Faults.NOT_RUNNING:
                         raise
         while any(self.status()[name].state == "stopping" for name in names):    # ends by supervisord's stopwaitsecs
+            meanwhile()
+            if limit is not None and time.monotonic() > limit:
+                return False
             time.sleep(0.1)
         _wait_gone(doomed)
+        return True
 
     def status(self) -> dict[str, Status]:
         """Every program; all stopped when supervisord does not run."""
@@ -155,7 +178,8 @@ class Supervisor:
         with suppress(OSError), self._rpc() as supervisor:
             for info in supervisor.getAllProcessInfo():
                 found[info["name"]] = _status(info)
-        return found
+        return {name: replace(status, since=self._failing_since(name) or status.since) if status.state in FAILS else status
+                for name, status in found.items()}
 
     def tail(self, name: str, lines: int = 50) -> list[str]:
         """The last lines of a program's log; none when it never ran."""
@@ -183,7 +207,7 @@ class Supervisor:
 
     def raise_if_failed(self, status: Status) -> None:
         """ServerFailed with the end of the log when a program died, now or again and again."""
-        bad_end = status.state == "ended" and not status.note.startswith("ended by itself")
+        bad_end = status.state == "ended" and status.note != ENDED_WELL
         if bad_end or status.state in ("failing", "failed"):
             raise ServerFailed(f"{status.name} does not run: {status.state}, {status.note}. "
                                + self._tail_sentence(status.name))
@@ -219,7 +243,8 @@ class Supervisor:
             {name: _quoted(shlex.join(command)) for name, command in commands.items()},
             socket=_quoted(self.socket()), logs=_quoted(settings.logs_dir), run=_quoted(settings.run),
             clone=_quoted(CLONE), common=common, log_bytes=settings.logs.max_bytes,
-            log_backups=settings.logs.backups, user_line="user=root" if os.getuid() == 0 else "")
+            log_backups=settings.logs.backups, believed=BELIEVED_AFTER_S, for_good=FOR_GOOD,
+            user_line="user=root" if os.getuid() == 0 else "")
         private_folder(settings.run)
         private_folder(settings.logs_dir)
         if self.configuration.exists() and self.configuration.read_text() == text:
@@ -237,6 +262,16 @@ class Supervisor:
                 supervisor.removeProcessGroup(name)
             for name in (*added, *changed):
                 supervisor.addProcessGroup(name)
+
+    def _failing_since(self, name: str) -> datetime | None:
+        """When a program that dies again and again first did, by supervisord's own log."""
+        since = None
+        for line in self.tail("supervisord", FAILING_LINES):
+            if f"success: {name} entered RUNNING" in line:
+                since = None
+            elif f"exited: {name} (" in line and "not expected" in line:
+                since = since or datetime.strptime(line[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        return since
 
     def _tail_sentence(self, name: str) -> str:
         lines = "\n  ".join(self.tail(name, 15)) or "(nothing)"
@@ -287,8 +322,9 @@ def _signal(process: psutil.Process, how: Literal["terminate", "kill"]) -> None:
 def _status(info: dict[str, Any]) -> Status:
     state = STATES.get(info["statename"], "failed")
     if state == "ended":
-        well = info["exitstatus"] == 0 and not info["spawnerr"]
-        note = "ended by itself" if well else f"exit code {info['exitstatus']}"
+        well, code = info["exitstatus"] == 0 and not info["spawnerr"], info["exitstatus"]
+        said = f": {meaning(code)}" if meaning(code) else ""
+        note = ENDED_WELL if well else f"exit code {code}{said}"
         since = info["stop"]
     else:
         note, since = info["spawnerr"], info["start"] if state in ("running", "starting") else info["stop"]

@@ -18,8 +18,10 @@ from pathlib import Path
 
 from engine import topics
 from engine.erased import Erased
-from engine.errors import Retryable, SettingsInvalid
+from engine.errors import Retryable, SettingsInvalid, SignInRefused
 from engine.heartbeat import Heartbeat
+from engine.outage import REFUSED_FOR_S
+from engine.person import SCHEMA_FORM
 from engine.sealing import load_keys
 from engine.secrets import write_secret
 from engine.sender import Outgoing, Sender
@@ -98,6 +100,11 @@ def judged(item: Item) -> Judged:
     if len(value) > LARGEST:
         return Judged(reason=_too_large(len(value)))
     return Judged(canonical, value, projection.dropped)
+
+
+def understood(schema: str | None) -> bool:
+    """Whether people of this version can be judged; those of a sender who names none are looked at as they are."""
+    return schema is None or re.fullmatch(SCHEMA_FORM, schema) is not None
 
 
 def produce(settings: Settings, source: Source, say: Callable[[str], None], stop: threading.Event,
@@ -198,7 +205,9 @@ class _Run:
     def _dead(self, place: str, reason: str, value: object) -> None:
         said = value if isinstance(value, bytes) else json.dumps(value).encode()
         mark = self._keys.dead_letter_mark(said)    # files of the same name must not overwrite each other's letters
-        self._letters.put(f"{place}#{mark}", reason, value, datetime.now(UTC).isoformat(timespec="milliseconds"))
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        origin = {"source": self._source.name, "fetched_at": now, **({"synthetic": "1"} if self._source.synthetic else {})}
+        self._letters.put(f"{place}#{mark}", reason, value, now, origin=origin)
 
     def _kept_up(self) -> bool:
         """Settles when it is time to."""
@@ -221,11 +230,17 @@ class _Run:
 
     def _waited_for(self, attempt: Callable[[], None], what: str) -> bool:
         """Tries until it succeeds; False when told to stop after a failure."""
-        tries = 0
+        tries, refused_at = 0, 0.0
         while True:
             try:
                 attempt()
-            except Retryable as error:
+            except (Retryable, SignInRefused) as error:
+                if isinstance(error, SignInRefused):    # a server that has just started may refuse for a moment
+                    refused_at = refused_at or time.monotonic()
+                    if time.monotonic() - refused_at >= REFUSED_FOR_S:
+                        raise
+                else:
+                    refused_at = 0.0
                 if not self._pause(PAUSES_S[min(tries, len(PAUSES_S) - 1)], what, str(error)):
                     return False
                 tries += 1

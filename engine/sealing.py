@@ -21,6 +21,7 @@ from engine.errors import SettingsInvalid
 from engine.secrets import write_secret
 from engine.settings import Settings
 
+KEY_BYTES = 32
 KEY_ID_BYTES = 4
 NONCE_BYTES = 12
 
@@ -67,9 +68,21 @@ class KeyRing:
         """What a person's marker is kept under: by uuid, for e-mails are shared."""
         return token(self.suppression, uuid.lower())
 
+    def seal_pins(self, token: str, pins: str) -> bytes:
+        """What a marker keeps of rectifications, under the key of the commands they came by."""
+        return _seal("ctrl", self.control, pins.encode(), f"pins|{token}")
+
+    def open_pins(self, token: str, sealed: bytes) -> str:
+        """The pins of a marker, as `seal_pins` got them."""
+        return _open(self.control, sealed, f"pins|{token}").decode()
+
     def dead_letter_mark(self, value: bytes) -> str:
         """Eight letters that tell two values of the same place apart and say nothing of them."""
         return token(self.dead, value.hex())[:8]
+
+    def redrive_proof(self, *claim: str) -> str:
+        """That a redrive of ours made a claim (engine/claim.py)."""
+        return token(self.dead, f"redrive|{json.dumps(claim)}")
 
     def seal_dead_letter(self, value: bytes, place: str) -> bytes:
         """The value of a dead letter."""
@@ -123,10 +136,14 @@ def load_keys(settings: Settings) -> KeyRing:
     except FileNotFoundError:
         raise SettingsInvalid(f"There is no key ring: {path} is missing. `rollcall up` makes one for a new "
                               "installation; for an old one restore it, or its rows cannot be read.") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsInvalid(f"The key ring {path} is damaged. Restore it from its backup.") from None
+    if any(len(key) != KEY_BYTES for key in (*keys.columns.values(), keys.email, keys.suppression, keys.control, keys.dead)):
+        raise SettingsInvalid(f"The key ring {path} is damaged: each key must be {2 * KEY_BYTES} hexadecimal digits. "
+                              "Restore it from its backup.")
     if keys.current not in keys.columns or any(len(name) != KEY_ID_BYTES for name in keys.columns):
-        raise SettingsInvalid(f"The key ring {path} is damaged: `current` must name one of `columns` by 4 letters.")
+        raise SettingsInvalid(f"The key ring {path} is damaged: `current` must name one of `columns` by 4 letters. "
+                              "Restore it from its backup.")
     return keys
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from engine.errors import SettingsInvalid
 from engine.settings import Settings
 
-PRINCIPALS = ("broker", "provision", "producer", "stream", "governance", "verify", "view")
+PRINCIPALS = ("broker", "provision", "producer", "stream", "governance", "verify", "redrive", "view")
 """Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; the others: one program each."""
 
 
@@ -42,10 +42,16 @@ def password(settings: Settings, principal: str) -> SecretStr:
     """The password of a principal of this installation."""
     path = _path(settings, principal)
     try:
-        return SecretStr(path.read_text())
+        word = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise SettingsInvalid(
             f"There is no password for {principal!r}: {path} is missing. `rollcall up` makes them.") from None
+    except UnicodeDecodeError:
+        word = ""
+    if not word or not word.isprintable():
+        raise SettingsInvalid(f"The password of {principal!r} is damaged: {path} must hold one line of text. "
+                              "Restore it from its backup, or delete it and run `rollcall up`.")
+    return SecretStr(word)
 
 
 def _path(settings: Settings, principal: str) -> Path:

@@ -68,9 +68,32 @@ class Sender:
 
     def settle(self) -> Settled:
         """Waits until each record is acknowledged or refused. Raises Retryable (call again) or Final."""
+        suspects = self._round()
+        while suspects:
+            # kafka-python 3.0.12 fails whatever follows a record that was too large with the same error, of every
+            # partition, for ever: only the first of a new producer is known to be so itself
+            first, *rest = suspects
+            self._kept = [(first, None)]
+            try:
+                if self._round():
+                    self._too_large.append(first)
+            finally:
+                self._kept += [(record, None) for record in rest]
+            suspects = self._round()
+        settled = Settled(self._acknowledged, self._too_large)
+        self._acknowledged, self._too_large = 0, []
+        return settled
+
+    def close(self) -> None:
+        """Lets go of the broker; records not settled are given up."""
+        self._kept.clear()
+        self._close()
+
+    def _round(self) -> list[Outgoing]:
+        """Sends what is not under way and waits; returns the records that the broker is said to find too large."""
         if self._broken is not None:
             self._close()
-        if self._producer is None and self._kept:
+        if self._kept and (self._producer is None or self._kept[-1][1] is None):
             self.open()
             again, self._kept = [record for record, _ in self._kept], []
             for record in again:
@@ -82,27 +105,23 @@ class Sender:
                 self._broken = error
         return self._sorted_out()
 
-    def close(self) -> None:
-        """Lets go of the broker; records not settled are given up."""
-        self._kept.clear()
-        self._close()
-
-    def _sorted_out(self) -> Settled:
+    def _sorted_out(self) -> list[Outgoing]:
+        suspects: list[Outgoing] = []
         for index, (record, future) in enumerate(self._kept):
             if future is not None and future.succeeded():
                 self._acknowledged += 1
             elif future is not None and isinstance(future.exception, _TOO_LARGE):
-                self._too_large.append(record)
+                suspects.append(record)
             else:
                 error = self._broken or (future.exception if future is not None else None)
-                self._kept = [(unsent, None) for unsent, _ in self._kept[index:]]
+                self._kept = [(unsent, None) for unsent in [*suspects, *(record for record, _ in self._kept[index:])]]
                 self._close()
                 with mapped("sending records", self._principal):
                     raise error or KafkaError()
         self._kept.clear()
-        settled = Settled(self._acknowledged, self._too_large)
-        self._acknowledged, self._too_large = 0, []
-        return settled
+        if suspects:
+            self._close()
+        return suspects
 
     def _close(self) -> None:
         """Ends the producer for good, before its records are sent again by another.

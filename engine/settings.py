@@ -16,6 +16,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -199,8 +200,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file before default; nothing else is read."""
-        home = Path(os.environ.get("ROLLCALL_HOME") or CLONE / "var")
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "settings.toml")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
 
     @field_validator("home", "cache")
     @classmethod
@@ -251,13 +251,22 @@ def outer_environment() -> dict[str, str]:
 
 def load() -> Settings:
     """Reads the settings; a wrong one is a SettingsInvalid that names it and what is allowed."""
+    if _file().is_dir():    # pydantic-settings would pass it over
+        raise SettingsInvalid(f"{_file()} cannot be read: it is a folder. docs/settings.md shows the form of the file.")
     try:
         return Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = "ROLLCALL_" + "__".join(str(part) for part in first["loc"]).upper()
         raise SettingsInvalid(
-            f"Setting {name} is wrong: {first['msg']} (received {first['input']!r}). "
-            "docs/settings.md says what is allowed.") from None
+            f"Setting {name} is wrong: {first['msg']} (received {first['input']!r}). It stands in the environment or in "
+            f"{_file()}; docs/settings.md says what is allowed.") from None
+    except SettingsError as error:
+        raise SettingsInvalid(f"The environment is wrong: {error}. One setting is written as ROLLCALL_KAFKA__PORT=9192; "
+                              "docs/settings.md lists them.") from None
     except (OSError, ValueError) as error:
-        raise SettingsInvalid(f"settings.toml cannot be read: {error}. docs/settings.md shows its form.") from None
+        raise SettingsInvalid(f"{_file()} cannot be read: {error}. docs/settings.md shows its form.") from None
+
+
+def _file() -> Path:
+    return Path(os.environ.get("ROLLCALL_HOME") or CLONE / "var") / "settings.toml"

@@ -14,21 +14,26 @@ from pyspark.sql import types as T
 from pyspark.storagelevel import StorageLevel
 
 from engine import columns
+from engine.claim import LETTER, Claim, claimed
 from engine.clients import mapped
 from engine.commands import Marker, Verdict
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark_keys import sealed, token, with_ring
+from engine.spark_pins import laid_over, pinned_names
 from engine.spark_rows import local_frame
-from engine.spark_session import cassandra_table
-from engine.stores.dead_letters import DeadLetters
+from engine.spark_session import CASSANDRA, cassandra_table
+from engine.stores.dead_letters import LARGEST, ORIGIN, DeadLetters, too_large
+from engine.stores.profiles import marker_of
 
-CASSANDRA = "org.apache.spark.sql.cassandra"
 ROW_COLUMNS = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender",
-               "birth_month", "email_domain")
+               "birth_month", "email_domain", "rectified")
 VERDICTS = {"v_token": "string", "v_uuid": "string", "v_erased": "boolean", "v_restricted": "boolean",
-            "v_not_before": "long"}
+            "v_not_before": "long", "v_pins": "string", "v_rectified": "long"}
+
+LETTERS_BYTES = 16 * 1_048_576
+"""Bytes of dead letters after which their acknowledgement is waited for: a batch may hold thousands of large ones."""
 
 
 @dataclass(frozen=True)
@@ -44,19 +49,26 @@ class SparkResolved:
     """See engine/write_order.py, Resolved."""
 
     def __init__(self, around: Surroundings, frame: DataFrame, deltas: Mapping[Cell, int], flagged: Sequence[Any],
-                 figures: Mapping[str, int]) -> None:
-        self._around, self._frame, self.deltas, self.figures = around, frame, deltas, figures
+                 figures: Mapping[str, int], pinned: bool) -> None:
+        self._around, self._frame, self.deltas, self.figures, self._pinned = around, frame, deltas, figures, pinned
         self.deletes = [row.uuid for row in flagged if row.gone]
         self.recoloured = {row.uuid: row.counted_after for row in flagged if row.recoloured}
+        self.repinned = {row.uuid: row.verdict_token for row in flagged if row.repinned}
         self.barred = [row.uuid for row in flagged if row.barred]
 
     def write_rows(self, timestamp: int) -> None:
         """Writes the new and changed rows, sealed, through the connector, with this timestamp (microseconds)."""
         if not self.figures["new"] + self.figures["changed"]:
             return
+        taken = self._frame.where("taken")
+        self._write(rows(taken.where("v_pins IS NULL"), self._around.keys), timestamp)
+        if self._pinned:
+            names = {"pinned": pinned_names(F.col("v_pins")), "rectified": F.col("v_rectified")}
+            self._write(rows(taken.where("v_pins IS NOT NULL"), self._around.keys, names), timestamp)
+
+    def _write(self, made: DataFrame, timestamp: int) -> None:
         with mapped("writing rows to Cassandra"):
-            (rows(self._frame.where("taken"), self._around.keys).write.format(CASSANDRA)
-             .options(**cassandra_table(self._around.settings, "profiles"))
+            (made.write.format(CASSANDRA).options(**cassandra_table(self._around.settings, "profiles"))
              .option("spark.cassandra.output.timestamp", str(timestamp)).option("spark.cassandra.output.ignoreNulls", "false")
              .mode("append").save())
 
@@ -95,22 +107,28 @@ class SparkBatch:
         if not self.figures["dead"]:
             return 0
         letters = self._around.dead_letters
-        bad = self._parsed.where("reason IS NOT NULL").select("place", "reason", "value", "first_append")
+        bad = self._parsed.where("reason IS NOT NULL").select(
+            "place", "reason", "value", "size", "first_append", "origin", "claim")
         for row in bad.toLocalIterator():
-            letters.put(row.place, columns.REASONS[row.reason], bytes(row.value or b""), row.first_append)
+            claim = claim_of(row.claim, self._around.keys) or Claim(row.place, 0, row.first_append)
+            origin = {name: bytes(text or b"").decode(errors="replace") for name, text in row.origin or ()}
+            reason = columns.REASONS[row.reason] + (too_large(row.size) if row.value is None and row.size else "")
+            letters.put(claim.place, reason, bytes(row.value or b""), claim.first_append, claim.attempt, origin)
+            if letters.unsettled > LETTERS_BYTES:
+                letters.flush()
         letters.flush()
         return self.figures["dead"]
 
     def markers(self) -> dict[str, Marker]:
         """Markers of the people of this batch, by a join on their token."""
         tokens = self._valid().select(F.col("suppression").alias("batch_token"))
-        table = self._table("markers").select("suppression", "erased", "restricted", "not_before", "last_command", "request")
+        kept = ("suppression", "erased", "restricted", "last_command", "request", "pins", "rectified")
+        table = self._table("markers").select(*kept, "not_before")
         joined = tokens.join(table, tokens["batch_token"] == table["suppression"])
         # as a number: collected as a moment it would come in the time zone of this machine
         not_before = F.coalesce(F.unix_millis("not_before"), F.lit(-1)).alias("not_before")
-        found = joined.select("suppression", "erased", "restricted", not_before, "last_command", "request").collect()
-        return {row.suppression: Marker(row.suppression, row.erased, row.restricted, row.not_before, row.last_command,
-                                        row.request or "") for row in found}
+        return {row.suppression: marker_of(row, row.not_before, self._around.keys)
+                for row in joined.select(*kept, not_before).collect()}
 
     def resolve(self, verdicts: Mapping[str, Verdict]) -> SparkResolved:
         """The verdicts joined to the records and the rows; one pass makes the deltas, another finds what is special."""
@@ -122,13 +140,14 @@ class SparkBatch:
                 F.count_if(F.col("taken") & ~F.col("stands")).alias("new"),
                 F.count_if(F.col("taken") & F.col("stands")).alias("changed"),
                 F.coalesce(F.sum("barred_records"), F.lit(0)).alias("barred"),
-                F.count_if("gone").alias("gone"), F.count_if("recoloured").alias("recoloured")).collect()[0]
-        special = counts.gone or counts.recoloured or counts.barred
-        flagged = judged.where("gone OR recoloured OR barred").select(
-            "uuid", "gone", "recoloured", "barred", "counted_after").collect() if special else []
+                F.count_if(F.col("gone") | F.col("recoloured") | F.col("repinned")).alias("special")).collect()[0]
+        flagged = judged.where("gone OR recoloured OR repinned OR barred").select(
+            "uuid", "gone", "recoloured", "repinned", "barred", "counted_after",
+            F.coalesce("suppression", "v_token").alias("verdict_token"),
+        ).collect() if counts.special or counts.barred else []
         stale = self.figures["valid"] - counts.new - counts.changed - counts.barred
         figures = {**self.figures, "new": counts.new, "changed": counts.changed, "barred": counts.barred, "stale": stale}
-        return SparkResolved(self._around, judged, deltas, flagged, figures)
+        return SparkResolved(self._around, judged, deltas, flagged, figures, any(v.marker.pins for v in verdicts.values()))
 
     def close(self) -> None:
         """Gives the memory back."""
@@ -149,6 +168,8 @@ class SparkBatch:
         named = [(verdict.uuid, token) for token, verdict in verdicts.items() if verdict.uuid]
         if named:
             people = _with_named(people, named, verdicts, self._spark)
+        if any(verdict.marker.pins for verdict in verdicts.values()):
+            people = people.withColumn("person", laid_over(F.col("person"), F.col("v_pins")))
         table = self._table("profiles").select(*ROW_COLUMNS)
         joined = people.join(table, people["person_uuid"] == table["uuid"], "left")
         return _decided(_prefixed(joined))
@@ -157,25 +178,36 @@ class SparkBatch:
 def parsed(raw: DataFrame, keys: KeyRing) -> DataFrame:
     """Kafka's records, parsed and judged: place, record fields, person, reason (null for a good one), suppression token.
 
+    origin, claim: of a bad one, the headers its letter keeps, and what `claim_of` takes.
+
     raw: key, value, partition, offset, timestamp, headers as Spark's Kafka source gives them.
     """
     person, at = F.col("person"), F.col("timestamp")
     read = raw.select("key", "value", "partition", "offset", "timestamp", columns.parsed(F.col("value")).alias("person"),
-                      F.concat_ws("-", "topic", "partition", "offset").alias("place"),
-                      _header("first_append"), _header("synthetic"))
-    judged = with_ring(read, keys).withColumn("reason", columns.reason(F.col("key"), F.col("value"), person, F.to_date(at)))
+                      F.concat_ws("-", "topic", "partition", "offset").alias("place"), "headers",
+                      _header("synthetic"), _header("schema"))
+    judged = with_ring(read, keys).withColumn(
+        "reason", columns.reason(F.col("key"), F.col("value"), person, F.to_date(at), F.col("schema")))
     good = F.col("reason").isNull()
+    kept = F.length("value") <= LARGEST
+    named = F.transform("headers", lambda header: header["key"])
     return judged.select(
         "partition", "offset", "timestamp", "place", "reason", F.col("value").isNull().alias("empty"),
-        F.when(~good, F.col("value")).alias("value"),
-        F.coalesce(F.col("first_append"),
-                   F.date_format(at, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'")).alias("first_append"),
+        F.when(~good & kept, F.col("value")).alias("value"), F.length("value").alias("size"),
+        F.date_format(at, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'").alias("first_append"),
+        F.when(~good, F.filter("headers", lambda header: header["key"].isin(*ORIGIN))).alias("origin"),
+        F.when(~good & kept & F.array_contains(named, LETTER), F.struct("key", "value", "headers")).alias("claim"),
         F.coalesce(F.col("synthetic") == "1", F.lit(False)).alias("synthetic"),
         F.when(good, columns.uuid_of(person)).alias("person_uuid"),
         F.when(good, token(columns.uuid_of(person), F.col("ring"), "suppression")).alias("suppression"),
         F.when(good, person).alias("person"),
         F.coalesce(good & (columns.said_age(person) != columns.age(columns.birth_date(person), F.to_date(at))),
                    F.lit(False)).alias("age_differs"))
+
+
+def claim_of(told: Any, keys: KeyRing) -> Claim | None:
+    """Which letter a bad record is, if it is a redriven one. told: its column `claim`, collected."""
+    return None if told is None else claimed(keys, told.key, told.value, told.headers)
 
 
 def _header(name: str) -> Column:
@@ -199,15 +231,15 @@ def newest(judged: DataFrame) -> DataFrame:
             .drop("rank").withColumn("has_record", ~F.col("barred")))
 
 
-def rows(taken: DataFrame, keys: KeyRing) -> DataFrame:
-    """The columns of `profiles`, from people whose record was taken."""
+def rows(taken: DataFrame, keys: KeyRing, more: Mapping[str, Column] | None = None) -> DataFrame:
+    """The columns of `profiles`, from people whose record was taken; `more` for those who have pins."""
     person, uuid, ring = F.col("person"), F.col("person_uuid"), F.col("ring")
     clear = columns.readable(person, F.to_date("timestamp"), ring)
     boxes = {name: sealed(value, uuid, name, ring) for name, value in columns.personal(person).items()}
     return with_ring(taken, keys).select(
         uuid.alias("uuid"), F.col("timestamp").alias("appended_at"), F.col("partition").alias("source_partition"),
         F.col("offset").alias("source_offset"), "first_seen", F.col("counted_after").alias("counted"),
-        F.lit(keys.current).alias("key_id"), *[value.alias(name) for name, value in {**clear, **boxes}.items()])
+        F.lit(keys.current).alias("key_id"), *[value.alias(name) for name, value in {**clear, **boxes, **(more or {})}.items()])
 
 
 def _with_verdicts(valid: DataFrame, verdicts: Mapping[str, Verdict], spark: SparkSession) -> DataFrame:
@@ -232,7 +264,8 @@ def _with_named(people: DataFrame, named: Sequence[tuple[str, str]], verdicts: M
 
 def _verdict_frame(verdicts: Mapping[str, Verdict], spark: SparkSession) -> DataFrame:
     rows = [(token, verdict.uuid or None, str(verdict.marker.erased), str(verdict.marker.restricted),
-             str(verdict.marker.not_before)) for token, verdict in verdicts.items()]
+             str(verdict.marker.not_before), verdict.marker.pins or None, str(verdict.marker.rectified))
+            for token, verdict in verdicts.items()]
     texts = T.StructType([T.StructField(name, T.StringType()) for name in VERDICTS])
     return local_frame(spark, rows, texts).select(*[F.col(name).cast(kind).alias(name) for name, kind in VERDICTS.items()])
 
@@ -254,21 +287,24 @@ def _decided(people: DataFrame) -> DataFrame:
     newer = F.when(same, F.col("offset") > F.col("p_source_offset")).otherwise(later)
     taken = F.col("has_record") & F.when(stands, newer).otherwise(F.lit(True))
     counted = ~F.coalesce(F.col("v_restricted"), F.lit(False))
+    pins = _counted_under(F.from_json("v_pins", columns.PERSON))    # alone: a stale record's values are not the row's
     return (people
             .withColumn("prior", prior).withColumn("stands", stands).withColumn("taken", taken)
             .withColumn("after", F.col("taken") | F.col("stands"))
             .withColumn("counted_after", counted)
             .withColumn("gone", F.col("prior") & ~F.col("stands"))
             .withColumn("recoloured", F.col("stands") & ~F.col("taken") & (F.col("p_counted") != F.col("counted_after")))
+            .withColumn("repinned", F.col("stands") & ~F.col("taken") & F.col("v_pins").isNotNull()
+                        & (F.coalesce("p_rectified", F.lit(-1)) != F.col("v_rectified")))
             .withColumn("barred", (F.col("barred_records") > 0) & F.coalesce(F.col("v_erased"), F.lit(False)))
             .withColumn("uuid", F.col("person_uuid"))
             .withColumn("first_seen", F.when(F.col("stands"), F.col("p_first_seen")).otherwise(F.col("timestamp")))
-            .withColumns({name: F.when(F.col("taken"), value).otherwise(F.col(f"p_{name}"))
-                          for name, value in _counted_under().items()}))
+            .withColumns({name: F.when(F.col("taken"), value)
+                          .when(F.col("repinned"), F.coalesce(pins[name], F.col(f"p_{name}"))).otherwise(F.col(f"p_{name}"))
+                          for name, value in _counted_under(F.col("person")).items()}))
 
 
-def _counted_under() -> dict[str, Column]:
-    person = F.col("person")
+def _counted_under(person: Column) -> dict[str, Column]:
     return {"nat": person["nat"], "gender": person["gender"],
             "birth_month": F.date_format(columns.birth_date(person), "yyyy-MM"),
             "email_domain": columns.email_domain(person)}

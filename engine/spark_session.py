@@ -12,15 +12,24 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from engine import secrets
+from engine.errors import ServerFailed, ToolMissing
+from engine.native import fetch, tools
 from engine.native.fetch import SPARK
 from engine.settings import Settings
+from engine.spark_failures import FAILURES, translated
 
 REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
 """How Spark writes a binary literal."""
 
 
 def spark_session(settings: Settings, principal: str, name: str) -> SparkSession:
-    """A session signed in to Cassandra as `principal`; Kafka readers take `kafka_options`."""
+    """A session signed in to Cassandra as `principal`; Kafka readers take `kafka_options`.
+
+    Raises ToolMissing without Java or the connectors, FolderUnusable, ServerFailed when Spark's Java does not start.
+    """
+    tools.require("java")
+    if not fetch.whole(SPARK.folder(settings)):
+        raise ToolMissing(f"Spark's connectors are not in {SPARK.folder(settings)}. `rollcall up` fetches them.")
     ours, cassandra, work = settings.spark, settings.cassandra, settings.run / f"spark-{name}"
     work.mkdir(parents=True, exist_ok=True)
     os.environ["SPARK_LOCAL_IP"] = os.environ["SPARK_LOCAL_HOSTNAME"] = "127.0.0.1"    # the JVM binds nowhere else
@@ -51,6 +60,7 @@ def spark_session(settings: Settings, principal: str, name: str) -> SparkSession
         "spark.cassandra.connection.port": str(cassandra.port),
         "spark.cassandra.connection.localDC": cassandra.datacenter,
         "spark.cassandra.connection.timeoutMS": str(cassandra.request_timeout_s * 1000),
+        "spark.cassandra.connection.reconnectionDelayMS.max": "5000",    # a node that is back is found soon
         "spark.cassandra.read.timeoutMS": str(cassandra.request_timeout_s * 1000),
         "spark.cassandra.input.consistency.level": cassandra.consistency,
         "spark.cassandra.output.consistency.level": cassandra.consistency,
@@ -65,12 +75,21 @@ def spark_session(settings: Settings, principal: str, name: str) -> SparkSession
     for key, value in options.items():
         builder = builder.config(key, value)
     on_interrupt = signal.getsignal(signal.SIGINT)
-    spark = builder.getOrCreate()
+    try:
+        spark = builder.getOrCreate()
+    except FAILURES as error:
+        raise translated(error, "starting Spark") or ServerFailed(
+            f"Spark's Java does not start ({type(error).__name__}). Has it the memory that ROLLCALL_SPARK__DRIVER_MEMORY="
+            f"{ours.driver_memory} asks for? `rollcall doctor` looks.") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, on_interrupt)    # PySpark sets one of its own, which breaks the call it interrupts
     spark.conf.set("spark.cassandra.auth.username", principal)
     spark.conf.set("spark.cassandra.auth.password", secrets.password(settings, principal).get_secret_value())
     return spark
+
+
+CASSANDRA = "org.apache.spark.sql.cassandra"
+"""The connector's name as a format."""
 
 
 def kafka_options(settings: Settings, principal: str) -> dict[str, str]:

@@ -1,91 +1,129 @@
 """Hop 3: Kafka to the stores. One query whose foreachBatch does turns, and idle turns for commands when no people flow.
 
-`run` is the whole life of a stream: wait for the stores, take the lease, start the query, do turns, stop at the gate.
+`run` is the whole life of a stream: take the lease, wait for the stores, start the query, do turns, stop at the gate.
 Stopping is asked by SIGTERM or SIGINT and answered at the entry of the next turn, never in the middle of one.
+A store that goes away is waited for: the turn stays open and the same batch is tried again (engine/outage.py).
 """
 
-import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from pyspark.errors import PySparkException
+import pymongo
 from pyspark.sql import DataFrame, SparkSession
 
 from engine import lease as leases
 from engine.clients import cassandra_session, mongo_client
-from engine.errors import OffsetsLost, RollcallError, ServerFailed, StoreAway
+from engine.errors import LeaseHeld, LeaseLost, OffsetsLost, Retryable, RollcallError, ServerFailed, SignInRefused, StoreAway
 from engine.lease import Lease
+from engine.lost import offsets_lost
+from engine.outage import Outage
 from engine.person import NATIONALITIES, Cell
 from engine.plain_batch import PlainBatch
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark_batch import CASSANDRA, SparkBatch, Surroundings, counted_cells
-from engine.spark_session import cassandra_table, kafka_options, spark_session
+from engine.spark_batch import SparkBatch, Surroundings, counted_cells
+from engine.spark_failures import FAILURES, translated
+from engine.spark_pins import repin
+from engine.spark_session import CASSANDRA, cassandra_table, kafka_options, spark_session
+from engine.stopping import Stopping, StopRequested
 from engine.stores.dead_letters import DeadLetters
+from engine.stores.status import Status
 from engine.stores.stream_stores import StreamStores
+from engine.watchdog import Watchdog
 from engine.write_order import Batch, Figures, WriteOrder
 
 Say = Callable[[str], None]
 
-WAIT_MOST_S = 15.0
 PATIENCE_WITH_SPARK_S = 15.0    # how long an open batch turn is left to Spark before it is recounted
 QUIET_S = 1.0                   # how long Spark must have rested before commands are served without it
 LOG_LINE_S = 60.0
+RECORD_WITHIN_S = 2.0           # how long the note for `rollcall status` may take
 TRACE_LINES = 12
-
-
-class StopRequested(Exception):
-    """The stream was asked to stop; the turn that met this wrote nothing."""
 
 
 class Stream:
     """A running stream. `turn` is entered by Spark's batches and by idle turns, one at a time."""
 
     def __init__(self, settings: Settings, keys: KeyRing, spark: SparkSession, stores: StreamStores, lease: Lease,
-                 stop: threading.Event, say: Say) -> None:
+                 outage: Outage, say: Say) -> None:
         self.settings, self.keys, self.spark, self.stores, self.lease = settings, keys, spark, stores, lease
-        self.stop, self.say = stop, say
+        self.outage, self.stop, self.say = outage, outage.stop, say
         self.around = Surroundings(settings, keys, stores.dead_letters)
         self.lock, self.started = threading.Lock(), threading.Event()
         self.order: WriteOrder | None = None
         self.failure: BaseException | None = None
+        self.running: tuple[str, datetime] | None = None
         self.last_line = time.monotonic()
-        self.quiet_since = time.monotonic() + 2 * QUIET_S    # a query that has just started looks at rest
+        self.quiet_since = 0.0
+        self.stood = 0
+        outage.again = self.afresh
+        Watchdog(spark, self.sign, say).start()
 
     def start(self) -> Any:
         """Starts the query; its id is that of the checkpoint, new if the checkpoint is."""
+        self.failure = None
+        self.quiet_since = time.monotonic() + 2 * QUIET_S    # a query that has just started looks at rest
         records = (self.spark.readStream.format("kafka").options(**kafka_options(self.settings, "stream"))
                    .option("subscribe", self.settings.kafka.topic).option("startingOffsets", "earliest")
                    .option("includeHeaders", "true").option("failOnDataLoss", "true")
+                   # a broker that is away is waited for here, where it is seen, not in Spark
+                   .option("fetchOffset.numRetries", "1")
+                   .option("kafkaConsumer.pollTimeoutMs", self.settings.kafka.request_timeout_s * 1000)
                    .option("maxOffsetsPerTrigger", self.settings.stream.max_offsets_per_trigger).load())
         query = (records.writeStream.foreachBatch(self.on_batch).queryName("rollcall")
                  .option("checkpointLocation", self.settings.checkpoint_url)
                  .trigger(processingTime=f"{self.settings.stream.trigger_ms} milliseconds").start())
-        self.order = WriteOrder(
-            self.stores, str(query.id), lambda: int(time.time() * 1000), self.settle, self.enter,
-            self.idle_batch, self.lease.clean, self.say)
+        if self.order is None or self.order.checkpoint != str(query.id):
+            self.order = WriteOrder(
+                self.stores, str(query.id), lambda: int(time.time() * 1000), self.settle, self.enter,
+                self.idle_batch, self.lease.clean if self.order is None else self.order.sure, self.say)
         self.started.set()
         return query
 
     def on_batch(self, raw: DataFrame, number: int) -> None:
-        """Spark's foreachBatch."""
+        """Spark's foreachBatch. Returns when the turn is closed, however long a store is away."""
         self.started.wait()
-        batch = SparkBatch(self.around, raw, number)
         try:
             with self.lock:
-                self.close_turn(self.do_turn(batch), batch)
+                self.running = f"batch {number}", datetime.now(UTC)
+                figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
+                self.outage.through(partial(self.close_turn, figures, ends, synthetic))
+                self.running = None
         except BaseException as error:
             self.failure = self.failure or error
             if not isinstance(error, StopRequested | RollcallError):
                 self.say(f"batch {number} failed:\n" + "".join(traceback.format_exception(error)[-TRACE_LINES:]))
             raise
+
+    def attempt(self, raw: DataFrame, number: int) -> tuple[Figures, dict[str, int], bool]:
+        """One attempt at a batch's turn: its figures, where its records end by partition, whether they are synthetic."""
+        batch = SparkBatch(self.around, raw, number)
+        try:
+            return self.do_turn(batch), batch.ends, batch.synthetic
         finally:
             batch.close()
+
+    def afresh(self) -> None:
+        """Before a turn is tried again: forgets what was sent for it, and the connector's session.
+
+        That session's driver never reads the schema again once it failed to (engine/watchdog.py), and the connector does
+        so with every table it reads or writes.
+        """
+        self.stores.give_up()
+        with suppress(*FAILURES):
+            jvm: Any = self.spark._jvm
+            jvm.com.datastax.spark.connector.cql.CassandraConnector.evictCache()
+
+    def sign(self) -> object:
+        """What changes as a turn moves; None while none runs."""
+        step = self.order.figures.running if self.order else ""
+        return self.running and (self.running[0], step, self.outage.tries, self.stood)
 
     def do_turn(self, batch: Batch) -> Figures:
         """One turn of the writer."""
@@ -102,20 +140,29 @@ class Stream:
         now = time.monotonic()
         if trigger_active:
             self.quiet_since = now
-        if now - self.quiet_since < QUIET_S or not self.lock.acquire(blocking=False):
+        if now < self.outage.again_at or now - self.quiet_since < QUIET_S or not self.lock.acquire(blocking=False):
             return
         try:
-            state = self.stores.state()
-            pending = state.open is not None and state.open.batch is not None
-            if pending and now - self.quiet_since < PATIENCE_WITH_SPARK_S:
-                return
-            if (self.stores.control_end() > state.control or state.open is not None or state.recount
-                    or (self.order is not None and state.checkpoint != self.order.checkpoint)):
-                self.close_turn(self.do_turn(self.idle_batch()), None)
+            if self._idle_turn_due(now):
+                self.running = "an idle turn", datetime.now(UTC)
+                figures = self.do_turn(self.idle_batch())
+                self.outage.through(partial(self.close_turn, figures, {}, False))
             else:
                 self.enter()
+            self.outage.over()
+        except (Retryable, SignInRefused, *FAILURES) as error:
+            self.outage.met(error)
         finally:
+            self.running = None
             self.lock.release()
+
+    def _idle_turn_due(self, now: float) -> bool:
+        state = self.stores.state()
+        pending = state.open is not None and state.open.batch is not None
+        if pending and now - self.quiet_since < PATIENCE_WITH_SPARK_S:
+            return False
+        return (self.stores.control_end() > state.control or state.open is not None or state.recount
+                or (self.order is not None and state.checkpoint != self.order.checkpoint))
 
     def enter(self) -> None:
         """The gate at the entry of every turn: stop, lease, and a verify that asks for stillness."""
@@ -140,19 +187,27 @@ class Stream:
                 status.write("standing", {"hold": hold["number"]})
                 self.say("standing still while verify reads")
                 told = True
+            self.stood += 1
             if self.stop.wait(0.2):
                 raise StopRequested
         if told:
             self.say("going on")
 
-    def close_turn(self, figures: Figures, batch: SparkBatch | None) -> None:
-        """Writes the figures, and once a minute the log line."""
+    def close_turn(self, figures: Figures, ends: dict[str, int], synthetic: bool) -> None:
+        """Writes the figures, and says the turn's line."""
         checkpoint = self.order.checkpoint if self.order else ""
-        document = self.stores.status.closed(figures, checkpoint, batch.ends if batch else {}, self.stores.behind,
-                                             bool(batch and batch.synthetic))
+        document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic)
         counts = {name: n for name, n in figures.counts.items() if n}
         took = sum(figures.seconds.values())
         self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")
+
+    def doing(self) -> str:
+        """What a stop waits for."""
+        running = self.running
+        if running is None:
+            return "Spark to end"
+        step = self.order.figures.running if self.order else ""
+        return f"{running[0]}, which runs since {running[1]:%H:%M:%S} UTC{f' (step: {step})' if step else ''}"
 
     def say_line(self) -> None:
         """Once a minute: the aggregates and the totals as one line, and the history trimmed."""
@@ -168,40 +223,104 @@ class Stream:
 
 
 def run(settings: Settings, say: Say) -> None:
-    """Runs the stream until it is asked to stop. Raises LeaseHeld, LeaseLost, OffsetsLost, SignInRefused, ServerFailed."""
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    """Runs the stream until it is asked to stop, waiting for stores that are away.
+
+    Raises LeaseHeld, LeaseLost, OffsetsLost, SignInRefused, FolderUnusable, ServerFailed.
+    """
+    stopping = Stopping(say)
+    outage = Outage(stopping.asked, say, translated)
     keys = load_keys(settings)
-    with ExitStack() as stack:
-        try:
-            session = waited("Cassandra", lambda: stack.enter_context(cassandra_session(settings, "stream")), stop, say)
-            client = stack.enter_context(mongo_client(settings, "stream"))
-            database = client[settings.mongo.database]
-            lease = waited("MongoDB", lambda: leases.take(database, settings.stream.lease_s, stop, say), stop, say)
-        except StopRequested:
-            return
+    with ExitStack() as stack, suppress(StopRequested):
+        client = stack.enter_context(mongo_client(settings, "stream"))
+        database = client[settings.mongo.database]
+        lease = taken(database, settings, outage, say)
+        outage.record = partial(recorded, Status(database), lease)
+        outage.known = partial(explained, lease)
         say(f"holding lease {lease.number}")
         stream = None
         try:
+            session = outage.through(lambda: stack.enter_context(cassandra_session(settings, "stream")))
             spark = spark_session(settings, "stream", "stream")
             letters = DeadLetters(settings, "stream", keys)
-            stores = waited("Kafka", lambda: StreamStores(settings, keys, session, database, lease, letters,
-                                                          lambda: recounted(settings, spark)), stop, say)
-            stream = Stream(settings, keys, spark, stores, lease, stop, say)
-            follow(stream, stream.start())
+            stores = outage.through(lambda: StreamStores(settings, keys, session, database, lease, letters,
+                                                         lambda: recounted(settings, spark),
+                                                         partial(repin, settings, spark, keys)))
+            stream = Stream(settings, keys, spark, stores, lease, outage, say)
+            stopping.doing = stream.doing
+            live(stream)
             stores.close()
             letters.close()
             spark.stop()
-        except StopRequested:
-            pass
         finally:
-            lease.release(clean=lease.clean if stream is None or stream.order is None else stream.order.sure)
+            try:
+                lease.release(clean=lease.clean if stream is None or stream.order is None else stream.order.sure)
+            except StoreAway:
+                say("the lease could not be given back: the next start waits until this one's writes can no longer land")
+    stopping.ended.set()
     say("stopped")
 
 
+def taken(database: Any, settings: Settings, outage: Outage, say: Say) -> Lease:
+    """The lease. Raises LeaseHeld, StopRequested."""
+    try:
+        return outage.through(lambda: leases.take(database, settings.stream.lease_s, outage.stop, say))
+    except LeaseHeld:
+        if outage.stop.is_set():
+            raise StopRequested from None
+        raise
+
+
+def explained(lease: Lease, error: BaseException) -> RollcallError | None:
+    """What a failure means. In a stream that stood still while another took over anything may fail, and that is why."""
+    if (ours := translated(error)) is not None:
+        return ours
+    try:
+        lease.check()
+    except LeaseLost as lost:
+        return lost
+    except RollcallError:    # MongoDB does not answer: that says nothing of this failure
+        pass
+    return None
+
+
+def recorded(status: Status, lease: Lease, waiting: dict[str, Any]) -> None:
+    """Notes what is waited for; where MongoDB itself is away, the log alone says it."""
+    if waiting["for"] == "MongoDB":
+        return
+    with suppress(RollcallError), pymongo.timeout(RECORD_WITHIN_S):
+        status.write("waiting", {**waiting, "lease": lease.number})
+
+
+def live(stream: Stream) -> None:
+    """Keeps a query running until the stream is asked to stop; one that failed since Kafka is away is started again."""
+    query = None
+    try:
+        while True:
+            try:
+                query = stream.start()
+                follow(stream, query)
+            except (StoreAway, SignInRefused, *FAILURES) as error:
+                stream.outage.wait(error)
+            else:
+                return
+    except OffsetsLost:
+        raise offsets_lost(stream.settings, stream.spark) from None
+    except FAILURES as error:
+        raise failed(stream, error) from None
+    finally:
+        stream.stop.set()      # whatever ended this: no further turn begins,
+        with stream.lock:      # and the one that runs has ended,
+            pass
+        with suppress(*FAILURES):
+            if query is not None:
+                query.stop()   # so that one which waited for the lock meets the gate, not this call
+
+
 def follow(stream: Stream, query: Any) -> None:
-    """Looks after commands while the query runs, until it is asked to stop or the query fails."""
+    """Looks after commands while the query runs; returns when it was asked to stop and no turn runs.
+
+    Raises what the turn that failed raised, otherwise what Spark did.
+    """
     try:
         while not query.awaitTermination(stream.settings.stream.idle_turn_s):
             active = bool(query.status["isTriggerActive"])
@@ -211,43 +330,25 @@ def follow(stream: Stream, query: Any) -> None:
                 continue    # the batch that runs ends as it would; the next one meets the gate
             with suppress(StopRequested):
                 stream.idle(active)
-            stream.say_line()
-    except PySparkException as error:
+            with suppress(Retryable):    # the next turn meets the same and waits for it
+                stream.say_line()
+    except FAILURES as error:
         failure = stream.failure
-        if isinstance(failure, StopRequested):
+        if isinstance(failure, StopRequested) or (failure is None and stream.stop.is_set()):
             return
         if isinstance(failure, RollcallError):
             raise failure from None
-        raise _failed(error, failure) from failure
-    finally:
-        stream.stop.set()      # whatever ended this: no further turn begins,
-        with stream.lock:      # and the one that runs has ended,
-            pass
-        query.stop()           # so that one which waited for the lock meets the gate, not this call
+        if failure is not None:
+            raise failed(stream, failure) from None
+        raise error from None
 
 
-def _failed(error: PySparkException, failure: BaseException | None) -> RollcallError:
-    text = str(error)
-    if "failOnDataLoss" in text or "OffsetOutOfRange" in text or "data may have been lost" in text:
-        return OffsetsLost("The topic no longer holds records that were not read yet: the stream stood still longer than "
-                           "they are kept. Send their people again from the source, then delete the checkpoint and start "
-                           "the stream: rows stay, aggregates are recounted (docs/operating.md).")
-    kind = type(failure or error).__name__
-    return ServerFailed(f"A batch failed ({kind}); its turn stays open and is resumed at the next start. The log of the "
-                        f"stream has the details: `rollcall logs stream`.")
-
-
-def waited(what: str, connect: Callable[[], Any], stop: threading.Event, say: Say) -> Any:
-    """Connects, waiting visibly and with growing pauses while the store is away."""
-    pause, since = 1.0, datetime.now(UTC)
-    while True:
-        try:
-            return connect()
-        except StoreAway as error:
-            say(f"waiting for {what} since {since:%H:%M:%S} UTC: {error}")
-        if stop.wait(pause):
-            raise StopRequested
-        pause = min(pause * 2, WAIT_MOST_S)
+def failed(stream: Stream, error: BaseException) -> RollcallError:
+    """What a failure of no known kind becomes; the supervisor starts the stream again."""
+    if stream.failure is None:
+        stream.say("the query failed:\n" + "".join(traceback.format_exception(error)[-TRACE_LINES:]))
+    return ServerFailed(f"A batch failed ({type(error).__name__}); its turn stays open and is resumed at the next start. "
+                        "The log of the stream has the details: `rollcall logs stream`.")
 
 
 def recounted(settings: Settings, spark: SparkSession) -> dict[Cell, int]:

@@ -3,30 +3,35 @@
 import time
 from collections.abc import Callable
 
-import psutil
-
-from engine import sealing, secrets
-from engine.errors import PortTaken, ServerFailed, SignInRefused, StoreAway
+from engine import folders, memory, ports, sealing, secrets
+from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
 from engine.native import cassandra, fetch
 from engine.native.server import listening
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.provision import provision
 from engine.settings import Settings
+from engine.stopping import stop_stream
 
 Say = Callable[[str], None]
 
 READY_WITHIN_S = 180
 
+REFUSED_FOR_S = 30
+"""Seconds after which a refused sign-in is final: a server that has just started reads its users a moment later."""
+
 
 def up(settings: Settings, say: Say) -> None:
     """Brings everything up: servers, what they need to hold, our programs. Idempotent.
 
-    Raises ToolMissing, DownloadBroken, PortTaken, and ServerFailed with the end of a log.
+    Raises FolderUnusable, ToolMissing, DownloadBroken, PortTaken, SettingsInvalid, SignInRefused, and ServerFailed with
+    the end of a log.
     """
+    folders.require_room(settings)
     processes = Supervisor(settings)
-    running = {name for name, status in processes.status().items() if status.pid}
-    if "view" not in running:
-        _check_ports(settings, {"view.port": settings.view.port})
+    stopped = [name for name, status in processes.status().items() if not status.pid]
+    if "view" in stopped:
+        ports.require_free(settings, {"view.port": settings.view.port})
+    memory.require(settings, stopped)
     servers_up(settings, say)
     provide(settings, say)
     say("Starting stream, producer and view ...")
@@ -40,26 +45,29 @@ def down(settings: Settings, say: Say) -> None:
     if processes.alive():
         for name in PROGRAMS:
             say(f"Stopping {name} ...")
-            processes.stop(name)
+            if name == "stream":
+                stop_stream(processes, say)
+            else:
+                processes.stop(name)
     servers_down(settings, say)
 
 
 def servers_up(settings: Settings, say: Say) -> None:
     """Fetches, configures and starts the three servers and waits until each lets us sign in. Idempotent."""
+    folders.require_room(settings)
     fetch.fetch(settings, say)
-    if made := secrets.ensure_passwords(settings):
-        say(f"Made passwords for {', '.join(made)}")
-    if sealing.ensure_keys(settings):
-        say(f"Made a key ring, {settings.secrets / 'keys.json'}: keep a copy elsewhere, rows cannot be read without it")
+    _secrets(settings, say)
     processes = Supervisor(settings)
     if not processes.alive() and (orphans := left_over(settings)):
         say(f"Ending {len(orphans)} processes of a supervisord that is gone ...")
         processes.close()
     status = processes.status()
-    for name, server in SERVERS.items():
-        if not status[name].pid:
-            _check_ports(settings, server.ports(settings))
-            server.configure(settings, say)
+    stopped = {name: server for name, server in SERVERS.items() if not status[name].pid}
+    memory.require(settings, stopped)
+    for server in stopped.values():
+        ports.require_free(settings, server.ports(settings))
+    for server in stopped.values():
+        server.configure(settings, say)
     began = time.monotonic()
     processes.open()
     for name in SERVERS:
@@ -80,10 +88,23 @@ def servers_down(settings: Settings, say: Say) -> None:
     Supervisor(settings).close()
 
 
+def _secrets(settings: Settings, say: Say) -> None:
+    """Makes passwords and keys of a new installation; SettingsInvalid when those of an old one are missing or damaged."""
+    keys = settings.secrets / "keys.json"
+    if not keys.exists() and (settings.data / "cassandra").exists():
+        raise SettingsInvalid(f"The key ring {keys} is missing, and {settings.data} holds data that were sealed with it. Put "
+                              "its copy back; to begin anew instead, move the data folder away and run `rollcall up`.")
+    if made := secrets.ensure_passwords(settings):
+        say(f"Made passwords for {', '.join(made)}")
+    if sealing.ensure_keys(settings):
+        say(f"Made a key ring, {keys}: keep a copy elsewhere, rows cannot be read without it")
+    sealing.load_keys(settings)
+
+
 def _wait_ready(settings: Settings, processes: Supervisor, name: str, say: Say) -> None:
     """Waits until a server's ports answer and it lets us sign in; a dead one is a ServerFailed with its log's end."""
     server = SERVERS[name]
-    limit = time.monotonic() + READY_WITHIN_S
+    limit, refused_since = time.monotonic() + READY_WITHIN_S, 0.0
     reason = "its port does not answer"
     while True:
         if all(listening(port) for port in server.ports(settings).values()):
@@ -92,7 +113,15 @@ def _wait_ready(settings: Settings, processes: Supervisor, name: str, say: Say) 
                     cassandra.secure(settings, say)    # at its first start there is nobody of ours to sign in
                 server.probe(settings)
                 return
-            except (StoreAway, SignInRefused) as error:    # Kafka reads its users a moment after it listens
+            except StoreAway as error:
+                reason = str(error)
+            except SignInRefused as error:    # Kafka reads its users a moment after it listens
+                refused_since = refused_since or time.monotonic()
+                if time.monotonic() - refused_since > REFUSED_FOR_S:
+                    raise SignInRefused(
+                        f"{name} does not know this installation's password of 'provision': its data in "
+                        f"{settings.data / name} were made with other secrets than those in {settings.secrets}. Put those "
+                        "secrets back, or move the data folder away and run `rollcall up`.") from error
                 reason = str(error)
         status = processes.status()[name]
         if status.state in ("failed", "ended", "stopped"):
@@ -101,23 +130,3 @@ def _wait_ready(settings: Settings, processes: Supervisor, name: str, say: Say) 
             lines = "\n  ".join(processes.tail(name, 15))
             raise ServerFailed(f"{name} is not ready after {READY_WITHIN_S} s: {reason}. Its log ends:\n  {lines}")
         time.sleep(0.1)
-
-
-def _check_ports(settings: Settings, ports: dict[str, int]) -> None:
-    """PortTaken when another process listens where one of ours should; it says which, and which setting moves ours."""
-    owners = {connection.laddr.port: connection.pid for connection in psutil.net_connections("tcp")
-              if connection.status == psutil.CONN_LISTEN and connection.laddr}
-    for name, port in ports.items():
-        if port in owners:
-            section, field = name.split(".")
-            raise PortTaken(
-                f"Port {port} ({name}) is taken by {_owner(owners[port])}. Stop that process, or give ours another "
-                f"port: ROLLCALL_{section.upper()}__{field.upper()}=... or, in {settings.home / 'settings.toml'}, "
-                f"[{section}] {field} = ...")
-
-
-def _owner(pid: int | None) -> str:
-    try:
-        return f"{psutil.Process(pid).name()} (process {pid})" if pid else "a process of another user"
-    except psutil.Error:
-        return f"process {pid}"

@@ -4,12 +4,13 @@ What is checked, and how a finding names its place:
 - each person of the retained topic is the row her newest record says        row <uuid>: <column>
 - where a row's record stood, the topic holds no other                       row <uuid>: record
 - each sealed column can be opened                                           row <uuid>: <column>
-- nobody erased has a row, nobody restricted is counted                      row <uuid>: marker
+- nobody erased has a row, nobody restricted is counted, pins are followed   row <uuid>: marker
 - each record that is no person has its dead letter                          record <topic-partition-offset>
 - each aggregate is a count of the counted rows                              <collection>/<document> <path>
 - no turn is open and no recount is due                                      writer
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -18,17 +19,20 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from engine import columns
+from engine import columns, spark_failures
 from engine.clients import kafka_consumer, mapped, mongo_client
 from engine.hold import still
 from engine.person import NATIONALITIES, Cell
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark_batch import CASSANDRA, counted_cells, newest, parsed
+from engine.spark_batch import claim_of, counted_cells, newest, parsed
 from engine.spark_keys import opened, token, with_ring
-from engine.spark_session import cassandra_table, kafka_options, spark_session
+from engine.spark_pins import laid_over, pins_frame
+from engine.spark_progress import shown
+from engine.spark_session import CASSANDRA, cassandra_table, kafka_options, spark_session
 from engine.stores import dead_letters
-from engine.stores.aggregates import Aggregates
+from engine.stores.aggregates import COLLECTIONS, Aggregates
+from engine.stores.dead_letters import Box
 from engine.stores.status import Status
 
 Say = Callable[[str], None]
@@ -66,6 +70,11 @@ class Report:
         """Whether everything agrees."""
         return not self.findings
 
+    @property
+    def aggregates_differ(self) -> bool:
+        """Whether something was found that a recount sets right."""
+        return any(finding.where.split("/")[0] in COLLECTIONS for finding in self.findings)
+
     def add(self, found: Iterable[Finding]) -> None:
         """Adds findings of one kind; from SHOWN on they are counted only."""
         for number, finding in enumerate(found):
@@ -75,57 +84,83 @@ class Report:
                 self.more += 1
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What the stores held at one moment between two turns, held fast in Spark so that the stream can go on."""
+
+    topic: DataFrame
+    profiles: DataFrame
+    markers: DataFrame
+    box: Box
+    cells: dict[Cell, int]
+    contradictions: list[str]
+
+
 def verify(settings: Settings, say: Say) -> Report:
-    """Compares everything; the stream, if one runs, stands still meanwhile. Raises StoreAway, SignInRefused, NotServed."""
+    """Compares everything as of one turn. Raises StoreAway, SignInRefused, NotServed.
+
+    The stream, if one runs, stands still while the stores are read, and goes on while they are compared.
+    """
     keys = load_keys(settings)
     say("starting Spark")
     spark = spark_session(settings, "verify", "verify")
     try:
-        with mongo_client(settings, "verify") as client:
+        with mongo_client(settings, "verify") as client, shown(spark, say), spark_failures.mapped("comparing the stores"):
             database = client[settings.mongo.database]
             status, aggregates = Status(database), Aggregates(database, settings.mongo.bulk)
             say("waiting for the stream to stand still")
+            began = time.monotonic()
             with still(settings, status) as streaming:
-                return _compare(settings, keys, spark, status, aggregates, streaming, say)
+                report, taken = _read(settings, keys, spark, status, aggregates, streaming, say)
+            took = time.monotonic() - began
+            say(f"read in {took:.0f} s" + ("; the stream goes on" if streaming else ""))
+            _compare(taken, keys, report, say)
+            return report
     finally:
         spark.stop()
 
 
-def _compare(settings: Settings, keys: KeyRing, spark: SparkSession, status: Status, aggregates: Aggregates,
-             streaming: bool, say: Say) -> Report:
+def _read(settings: Settings, keys: KeyRing, spark: SparkSession, status: Status, aggregates: Aggregates,
+          streaming: bool, say: Say) -> tuple[Report, Taken]:
     state = status.writer()
     report = Report(turn=state.turn, streaming=streaming)
     if state.open is not None or state.recount:
         report.add([Finding("writer", f"turn {state.turn} is open or a recount is due; `rollcall stream start` ends it")])
-    say("reading the topic and the rows")
     figures = status.read("figures") or {}
     ends = figures["offsets"] if figures.get("checkpoint") == state.checkpoint else {}
+    say("reading the topic")
     topic = _topic(settings, keys, spark, {**dict.fromkeys(_partitions(settings), 0), **ends}).persist()
-    profiles = _table(settings, spark, "profiles").persist()
-    markers = _table(settings, spark, "markers")
     report.records = topic.where("processed").count()
+    say(f"reading the rows ({report.records} records were read)")
+    profiles, markers = _table(settings, spark, "profiles").persist(), _table(settings, spark, "markers").persist()
     report.rows, report.counted = profiles.count(), profiles.where("counted").count()
     report.erased = markers.where("erased").count()
+    say(f"reading dead letters and aggregates ({report.rows} rows were read)")
+    box = dead_letters.read(settings, "verify", keys)
+    return report, Taken(topic, profiles, markers, box, aggregates.cells(), aggregates.contradictions())
+
+
+def _compare(taken: Taken, keys: KeyRing, report: Report, say: Say) -> None:
     say("comparing rows with the topic")
-    report.add(_rows_against_topic(topic, profiles, markers, keys))
+    report.add(_rows_against_topic(taken.topic, taken.profiles, taken.markers, keys))
     say("comparing dead letters with the topic")
-    letters = {letter.place: letter.reason for letter in dead_letters.read_all(settings, "verify", keys)}
-    report.dead_letters, report.reasons = len(letters), dict(Counter(letters.values()))
-    bad = topic.where("processed AND reason IS NOT NULL").select("place").toLocalIterator()
+    letters = taken.box.standing
+    report.dead_letters, report.reasons = len(letters), dict(Counter(letter.reason for letter in letters))
+    bad = taken.topic.where("processed AND reason IS NOT NULL").select("place", "claim").toLocalIterator()
     report.add(Finding(f"record {row.place}", "it is no person and has no dead letter")
-               for row in bad if row.place not in letters)
+               for row in bad if not taken.box.knows((claim_of(row.claim, keys) or row).place))
     say("comparing aggregates with the rows")
-    report.add(_aggregates_against_rows(profiles, aggregates, report))
-    return report
+    report.add(_aggregates_against_rows(taken, report))
 
 
-def _aggregates_against_rows(profiles: DataFrame, aggregates: Aggregates, report: Report) -> list[Finding]:
-    want = {Cell(row.collection, row.document, row.gender, row.month): row.n for row in counted_cells(profiles).collect()}
-    have = aggregates.cells()
+def _aggregates_against_rows(taken: Taken, report: Report) -> list[Finding]:
+    want = {Cell(row.collection, row.document, row.gender, row.month): row.n
+            for row in counted_cells(taken.profiles).collect()}
+    have = taken.cells
     report.documents = len({(cell.collection, cell.document) for cell in have})
     wrong = [Finding(_place(cell), f"the document says {have.get(cell, 0)}, the rows {want.get(cell, 0)}")
              for cell in sorted(set(want) | set(have)) if want.get(cell, 0) != have.get(cell, 0)]
-    return wrong + [Finding(*said.split(": ", 1)) for said in aggregates.contradictions()]
+    return wrong + [Finding(*said.split(": ", 1)) for said in taken.contradictions]
 
 
 def _place(cell: Cell) -> str:
@@ -171,7 +206,10 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
              .join(markers.select("suppression", "erased", "not_before"), "suppression", "left"))
     barred = F.coalesce(F.col("erased") | (F.col("timestamp") <= F.col("not_before")), F.lit(False))
     wanted = newest(valid.withColumn("barred", barred)).where("has_record")
-    expected = with_ring(wanted, keys).select(
+    pins = pins_frame(topic.sparkSession, markers, keys)
+    pinned = (wanted.join(F.broadcast(pins), F.col("suppression") == F.col("m_suppression"), "left")
+              .withColumn("person", laid_over(F.col("person"), F.col("m_pins"))))
+    expected = with_ring(pinned, keys).select(
         F.col("person_uuid").alias("uuid"), F.col("partition").alias("w_source_partition"),
         F.col("offset").alias("w_source_offset"),
         *[value.alias(f"w_{name}") for name, value in {
@@ -180,14 +218,15 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
     compared = [name.removeprefix("w_") for name in expected.columns if name.startswith("w_")]
     ring = F.col("ring")
     standing = with_ring(profiles, keys).select(
-        "uuid", F.lit(True).alias("row"), "counted", "appended_at",
+        "uuid", F.lit(True).alias("row"), "counted", "appended_at", F.coalesce("rectified", F.lit(-1)).alias("follows"),
         token(F.col("uuid"), ring, "suppression").alias("suppression"),
         *[opened(F.col(name), F.col("uuid"), name, ring).alias(name) if name in columns.SEALED else F.col(name)
           for name in compared],
         *[F.col(name).isNotNull().alias(f"has_{name}") for name in columns.SEALED],
     ).persist()    # Spark 3.5 finds every value null when it opens and tests for null in one projection
     standing = standing.withColumn("shut", _any([F.col(f"has_{name}") & F.col(name).isNull() for name in columns.SEALED]))
-    judged = standing.join(markers.select("suppression", "erased", "restricted", "not_before"), "suppression", "left")
+    judged = standing.join(markers.select("suppression", "erased", "restricted", "not_before", "rectified"),
+                           "suppression", "left")
     # what now stands where the row's record stood; compaction may have taken it for a newer one that is no person
     place = topic.select(F.col("partition").alias("source_partition"), F.col("offset").alias("source_offset"),
                          F.coalesce("person_uuid", F.lit("nobody")).alias("there"))
@@ -196,7 +235,8 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
     wrong = {
         "marker": F.coalesce(F.col("row") & (
             F.coalesce(F.col("erased") | (F.col("appended_at") <= F.col("not_before")), F.lit(False))
-            | (F.col("counted") == F.coalesce(F.col("restricted"), F.lit(False)))), F.lit(False)),
+            | (F.col("counted") == F.coalesce(F.col("restricted"), F.lit(False)))
+            | (F.col("follows") != F.coalesce(F.col("rectified"), F.lit(-1)))), F.lit(False)),
         "record": F.coalesce(F.col("row") & (F.col("there") != F.col("uuid")), F.lit(False)),
         "missing": F.col("row").isNull(),
         "a sealed column cannot be opened": F.coalesce(F.col("shut"), F.lit(False)),
@@ -210,7 +250,7 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
 
 
 def _said(wrong: list[str]) -> str:
-    texts = {"marker": "its marker says it must not stand or not be counted so", "missing": "the row is missing",
+    texts = {"marker": "its marker says it must not stand, not be counted so, or be rectified", "missing": "the row is missing",
              "record": "where its record should stand, the topic holds another"}
     differing = [name for name in wrong if name not in texts and " " not in name]
     said = [texts.get(name, name) for name in wrong if name in texts or " " in name]

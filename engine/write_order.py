@@ -64,6 +64,10 @@ class Resolved(Protocol):
         """Uuid -> whether the standing row counts from now on."""
 
     @property
+    def repinned(self) -> Mapping[str, str]:
+        """Uuid -> token, of people whose standing row does not follow their pins yet."""
+
+    @property
     def barred(self) -> Sequence[str]:
         """Uuids of erased people who had records."""
 
@@ -116,6 +120,9 @@ class Stores(Protocol):
 
     def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None: ...
 
+    def repin(self, markers: Mapping[str, Marker], timestamp: int) -> None:
+        """Sets the columns of standing rows (by uuid) that the markers' pins determine, and nothing else."""
+
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None: ...
 
     def forget(self, uuids: Sequence[str]) -> None:
@@ -136,11 +143,12 @@ class Figures:
     batch: int | None
     counts: dict[str, int] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    running: str = ""    # the step it is in
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Times one step."""
-        start = time.perf_counter()
+        start, self.running = time.perf_counter(), name
         try:
             yield
         finally:
@@ -159,9 +167,11 @@ class WriteOrder:
                  say: Callable[[str], None]) -> None:
         self.stores, self.checkpoint, self.clock, self.say = stores, checkpoint, clock, say
         self.settle, self.enter, self.idle, self.sure = settle, enter, idle, sure
+        self.figures = Figures(0, None)    # of the turn that runs, or of the last
 
     def turn(self, batch: Batch) -> Figures:
         """Does one turn; whatever it raises, the turn stays open and the next attempt resumes or recounts."""
+        self.figures = Figures(0, None, running="reading")
         self.enter()
         if not self.sure:
             self.settle()
@@ -218,7 +228,7 @@ class WriteOrder:
         turn = state.open
         if turn is None:
             raise RuntimeError("a turn is run only when it is open")
-        figures = Figures(turn.number, turn.batch)
+        self.figures = figures = Figures(turn.number, turn.batch)
         deleting = turn.number * 1000    # microseconds; a write of the same turn is newer than its delete
         writing = deleting + 1
         with figures.step("dead_letters"):
@@ -234,6 +244,7 @@ class WriteOrder:
         with figures.step("rows"):
             self.stores.delete_rows(resolved.deletes, deleting)
             self.stores.recolour(resolved.recoloured, writing)
+            self.stores.repin({uuid: verdicts[token].marker for uuid, token in resolved.repinned.items()}, writing)
             resolved.write_rows(writing)
         with figures.step("markers_written"):
             self.stores.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], writing)

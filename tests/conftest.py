@@ -1,19 +1,31 @@
 """The real servers, once a run: on free ports, in a folder of their own, so that a running installation is not met."""
 
 import os
-import random
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
+from bench.installation import settings_toml
 from engine import stack as stacks
 from engine.processes import left_over
 from engine.settings import Settings, load
 from tests.command_lines import Watch
+from tests.histories.proof import Proof
 
-PORTS = ("kafka.port", "kafka.controller_port", "cassandra.port", "cassandra.storage_port", "mongo.port", "view.port")
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`make proof-histories`."""
+    parser.addoption("--proof", type=Path, metavar="FILE", help="300 histories on the real servers; figures into FILE")
+
+
+@pytest.fixture(scope="session")
+def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
+    """Where figures of the crash histories go."""
+    kept = Proof(request.config.getoption("--proof"))
+    yield kept
+    kept.write()
 
 
 @dataclass
@@ -50,31 +62,6 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart
 def stack(first_start: FirstStart) -> Settings:
     """Settings of running, provisioned servers. A process of its own needs only ROLLCALL_HOME=<settings.home>."""
     return first_start.settings
-
-
-def settings_toml() -> str:
-    """A settings.toml with free ports and small heaps."""
-    sections: dict[str, list[str]] = {
-        "kafka": ['heap = "384m"'], "cassandra": ['heap = "768m"'], "mongo": [], "view": []}
-    for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True):
-        section, setting = name.split(".")
-        sections[section].append(f"{setting} = {port}")
-    return "\n".join(f"[{section}]\n" + "\n".join(lines) for section, lines in sections.items()) + "\n"
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on, below those that the system gives to clients, so that none is taken meanwhile."""
-    free: list[int] = []
-    for port in random.sample(range(20_000, 32_000), 1000):
-        with socket.socket() as trial:
-            try:
-                trial.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        free.append(port)
-        if len(free) == count:
-            return free
-    raise AssertionError("no free ports on this machine")
 
 
 def home_of(settings: Settings) -> dict[str, str]:

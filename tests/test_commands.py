@@ -2,11 +2,13 @@
 
 import json
 import os
+from typing import Any
 
 import pytest
 
 from engine.commands import Command, Marker, Verdict, decode, encode, fold
 from engine.errors import CommandRefused
+from engine.pins import checked
 from engine.sealing import CannotOpen, KeyRing
 
 UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"
@@ -24,6 +26,9 @@ def test_a_command_comes_back_as_it_was_given_and_names_nobody_in_clear(keys: Ke
     expire = decode(keys, 8, 1000, b"R-2", encode(keys, "expire", "R-2", UUID, cut_off=55))
     assert (expire.verb, expire.cut_off) == ("expire", 55)
     assert decode(keys, 9, 1000, b"R-3", encode(keys, "recount", "R-3")).verb == "recount"
+    pins = {"email": " a@b.org ", "location": {"city": "Cork"}}
+    rectify = decode(keys, 10, 1000, b"R-4", encode(keys, "rectify", "R-4", UUID, fields=pins))
+    assert json.loads(rectify.pins) == {"email": "a@b.org", "location": {"city": "Cork"}}
 
 
 def test_what_is_no_command_is_refused_without_saying_what_it_held(keys: KeyRing) -> None:
@@ -79,3 +84,28 @@ def test_a_sealed_value_opens_at_its_place_only(keys: KeyRing) -> None:
     assert "0x" not in repr(keys)
     assert all(key.hex() not in repr(keys) for key in keys.columns.values())
     assert keys.email_token("A@b.C") == keys.email_token("a@B.c") != keys.suppression_token("a@b.c")
+
+
+@pytest.mark.parametrize(("fields", "says"), [
+    ({}, "of: name, location"), (None, "of: name, location"), ({"login": "canary"}, "received 'login'"),
+    ({"email": "canary"}, "one @"), ({"nat": "canary"}, "code of a nationality"), ({"gender": ["canary"]}, "lower-case word"),
+    ({"dob": {"date": "1970-02-30"}}, "a date as"), ({"dob": {"date": "2970-01-01"}}, "a date as"),
+    ({"dob": "1970-01-01"}, "object of date"), ({"name": {"middle": "canary"}}, "object of first, last"),
+    ({"name": {}}, "at least one of"), ({"phone": " "}, "not empty"), ({"phone": "9" * 251}, "at most 250"),
+    ({"phone": '{"canary": 1}'}, "not empty"), ({"location": {"city": 5}}, "not empty")])
+def test_what_cannot_be_pinned_is_refused_without_its_value(keys: KeyRing, fields: Any, says: str) -> None:
+    with pytest.raises(CommandRefused, match=says) as refused:
+        encode(keys, "rectify", "R", UUID, fields=fields)
+    assert "canary" not in str(refused.value)
+
+
+def test_rectifications_add_up_by_group_and_an_erasure_forgets_them() -> None:
+    def set_to(offset: int, **fields: Any) -> Command:
+        return Command(offset, offset, "rectify", "t", UUID, "R", -1, checked(fields))
+    first = [set_to(0, nat="IE", name={"first": "Ada"}), set_to(1, name={"last": "Byron"})]
+    marker = fold({}, first)["t"].marker
+    assert (json.loads(marker.pins), marker.rectified) == ({"nat": "IE", "name": {"last": "Byron"}}, 1)
+    forgotten = fold({}, [*first, at(2, "erase", 5), at(3, "lift", 6)])["t"].marker
+    assert (forgotten.pins, forgotten.rectified) == ("", -1)
+    again = fold({}, [*first, at(2, "erase", 5), set_to(3, nat="FR")])["t"].marker
+    assert (again.pins, again.rectified, again.erased) == ('{"nat": "FR"}', 3, True)

@@ -54,13 +54,13 @@ def test_commands_are_documented(command: str) -> None:
 @pytest.mark.parametrize("text", [OPERATING, README, *(path.read_text() for path in sorted(DOCS.rglob("*.md")))])
 def test_no_command_is_documented_that_does_not_exist(text: str) -> None:
     first_words = {command.split()[0] for command in COMMANDS}
-    named = set(re.findall(r"`(?:\.venv/bin/)?rollcall ([a-z]+)", text))
+    named = set(re.findall(r"`(?:\.venv/bin/)?rollcall ([a-z-]+)", text))
     assert named <= first_words
 
 
 def test_words_of_the_view_name_commands_that_exist() -> None:
     texts = [text for text in vars(words).values() if isinstance(text, str)]
-    named = {name for text in texts for name in re.findall(r"`rollcall ([a-z]+)", text)}
+    named = {name for text in texts for name in re.findall(r"`rollcall ([a-z-]+)", text)}
     assert named
     assert named <= {command.split()[0] for command in COMMANDS}
 

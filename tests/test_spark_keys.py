@@ -115,16 +115,27 @@ WRONG: list[tuple[str | None, bytes | None]] = [
     ("birth", but(dob={"date": "2990-01-01T00:00:00Z"})), ("birth", but(dob={"date": "1899-12-31T00:00:00Z"})),
     ("birth", but(dob=5)), ("email", but(email="nobody")), ("email", but(email={"a": "b@c"})), ("place", but(phone=["1"])),
     ("place", but(location={"street": [1], "city": "x"})), ("long", but(email="a@" + "d" * 9000 + ".org")),
+    ("schema", but()), ("schema", b"{}"), ("unicode", but(nat="FR").replace(b"FR", b"F\xedR")), ("nat", but(nat="FR\n")),
+    ("unicode", but(phone="\ud83d")), ("unicode", but(phone="\ude00 \ud83d")), ("unicode", but(phone="\ud83dx\ude00")),
+    (None, but(phone="\U0001f600")), (None, but(phone="\\ud83d")), ("unicode", but(phone="\\\ud83d")),
+    ("gender", but(gender="male\n")), ("no_uuid", but(login={"uuid": UUID + "\n"})), ("email", but(email="a@b\0.org")),
+    ("email", but(email="a@b.org\n")), ("birth", but(dob={"date": "1990-02-03\n"})), (None, but(phone="1\0")),
+    ("not_json", b"\xef\xbb\xbf" + but()), ("not_json", but() + but()), ("not_json", but() + b"," + but()),
+    ("not_json", but() + b"}], [{" + but()), ("not_json", but() + b"x}"), ("not_json", but() + b',"mark":"1"} {"a":{}'),
+    ("not_json", but().replace(b'"', b"'")), ("not_json", but(phone=1).replace(b'"phone": 1', b'"phone": NaN')),
+    (None, b" " + but() + b"\n"), ("large", but(more="x" * 1_048_576)), (None, but(more="x" * 1_000_000)),
     ("long", but(name={"first": "a" * 1001, "last": "b"})), ("long", but(location={"city": "c" * 250_000})),
 ]
 
 
 def test_what_is_no_person_is_told_by_its_reason(spark: SparkSession) -> None:
-    values = [(number, bytearray(UUID.encode()), None if value is None else bytearray(value))
-              for number, (_, value) in enumerate(WRONG)]
-    records = spark.createDataFrame(values, "n int, key binary, value binary")
+    values = [(number, bytearray(UUID.encode()), None if value is None else bytearray(value),
+               "2.0" if reason == "schema" else "1.4" if number % 2 else None)
+              for number, (reason, value) in enumerate(WRONG)]
+    records = spark.createDataFrame(values, "n int, key binary, value binary, schema string")
     frame = records.withColumn("person", columns.parsed(F.col("value")))
-    found = frame.select("n", columns.reason(F.col("key"), F.col("value"), F.col("person"), F.current_date()).alias("reason"))
+    found = frame.select("n", columns.reason(F.col("key"), F.col("value"), F.col("person"), F.current_date(),
+                                             F.col("schema")).alias("reason"))
     assert {row.n: row.reason for row in found.collect()} == {n: reason for n, (reason, _) in enumerate(WRONG)}
     assert {reason for reason, _ in WRONG if reason} == set(REASONS)
 

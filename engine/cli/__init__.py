@@ -4,25 +4,37 @@ Exit codes: 0 done and well; 1 what was checked is not well; others as engine/er
 later; 78: a setting; 77: a refused sign-in; ...); 130 after Ctrl-C.
 """
 
+import os
 import signal
+import sys
 import threading
+import time
+from typing import NoReturn
 
+import psutil
 import typer
 
-from engine.cli import check, people, persons_rights, stack, stream
-from engine.cli.output import complain
-from engine.errors import RollcallError
+from engine import folders
+from engine.cli import check, dead_letters, doctor, people, persons_rights, stack, stream
+from engine.cli.output import complain, log
+from engine.errors import FOR_A_PERSON, RollcallError, SettingsInvalid
+from engine.processes import BELIEVED_AFTER_S, PROGRAMS
+from engine.settings import Settings, load, outer_environment
 
 INTERRUPTED = 130
+NOBODY_READS = 1
 
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
-for group in (stack, people, stream, check, persons_rights):
+for group in (stack, people, stream, doctor, check, dead_letters, persons_rights):
     group.register(app)
 
 
 def main() -> None:
-    """Runs the command; an error of ours is one sentence on standard error and its exit code, and so is Ctrl-C."""
+    """Runs the command; an error of ours is one sentence on standard error and its exit code, and so is Ctrl-C.
+
+    So is what the system says of a folder of ours, wherever it is met: full, read-only, forbidden.
+    """
     interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
@@ -31,12 +43,38 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, interrupt)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()    # while an error of it can still be said
     except RollcallError as error:
-        complain(str(error))
-        raise SystemExit(error.exit_code) from None
+        _end(error)
+    except OSError as error:
+        with open(os.devnull, "wb") as nowhere:    # what could not be written is not tried again at the exit
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):     # whoever read us has gone, as `| head` does
+            raise SystemExit(NOBODY_READS) from None
+        if (ours := folders.unusable(error, _settings())) is None:
+            raise
+        _end(ours)
     except BaseException:    # whatever a library makes of the interrupt
         if not interrupted.is_set():
             raise
         complain("Interrupted; nothing is left half done, and the same command can be given again.")
         raise SystemExit(INTERRUPTED) from None
+
+
+def _end(error: RollcallError) -> NoReturn:
+    supervised = outer_environment().get("SUPERVISOR_PROCESS_NAME") in PROGRAMS
+    (log if supervised else complain)(str(error))
+    if supervised and isinstance(error, FOR_A_PERSON):
+        lived = time.time() - psutil.Process().create_time()
+        time.sleep(max(0.0, BELIEVED_AFTER_S + 1 - lived))    # else supervisord would try again for ever
+    raise SystemExit(error.exit_code) from None
+
+
+def _settings() -> Settings | None:
+    try:
+        return load()
+    except SettingsInvalid:
+        return None

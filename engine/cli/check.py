@@ -11,6 +11,7 @@ from engine.cli.waiting import send_and_wait
 from engine.settings import load
 
 DIFFERENT = 1
+REPAIR_WITHIN_S = 300.0
 
 
 def register(app: typer.Typer) -> None:
@@ -19,21 +20,30 @@ def register(app: typer.Typer) -> None:
     app.command()(recount)
 
 
-def verify_stores(as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False) -> None:
+def verify_stores(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    repair: Annotated[bool, typer.Option(
+        "--repair", help="If aggregates differ: have the stream recount them, and compare again.")] = False,
+) -> None:
     """Compare topic, rows, markers, dead letters and aggregates; exit 1 and name each place that differs.
 
-    A running stream stands still meanwhile and goes on afterwards. Example: rollcall verify --json
+    A running stream stands still while the stores are read, and goes on while they are compared. Rows that differ are
+    not repaired: docs/operating.md says what to do. Example: rollcall verify --repair
     """
     from engine.verify import verify  # Spark is imported only by those who need it
 
     logging.getLogger().addHandler(logging.NullHandler())    # py4j would print a traceback for a Ctrl-C
     report = verify(load(), tell)
+    if repair and report.aggregates_differ:
+        tell(f"{len(report.findings) + report.more} places differ; recounting through the stream")
+        send_and_wait("recount", "", "", REPAIR_WITHIN_S, tell)
+        report = verify(load(), tell)
     if as_json:
         show_json({"ok": report.ok, **asdict(report)})
     else:
         show(f"As of turn {report.turn}: {report.records} records, {report.rows} rows ({report.counted} counted), "
              f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents. "
-             + ("The stream stood still meanwhile." if report.streaming else "The stream does not run."))
+             + ("The stream stood still while this was read." if report.streaming else "The stream does not run."))
         for reason, number in sorted(report.reasons.items()):
             show(f"  dead letters: {number} x {reason}")
         for finding in report.findings:
@@ -41,7 +51,7 @@ def verify_stores(as_json: Annotated[bool, typer.Option("--json", help="Print th
         if report.more:
             show(f"  and {report.more} more")
         show("Everything agrees." if report.ok else f"{len(report.findings) + report.more} places differ. "
-             "`rollcall recount` sets aggregates right; docs/operating.md says what to do about rows.")
+             "`rollcall verify --repair` sets aggregates right; docs/operating.md says what to do about rows.")
     if not report.ok:
         raise typer.Exit(DIFFERENT)
 

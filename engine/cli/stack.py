@@ -107,6 +107,9 @@ def _arriving(settings: Settings, began: datetime) -> list[Hop]:
     tell("Waiting for the first people to arrive ...")
     supervisor, until = Supervisor(settings), time.monotonic() + ARRIVING_WITHIN_S
     while True:
+        for name, program in supervisor.status().items():
+            if name in PROGRAMS:
+                supervisor.raise_if_failed(program)
         hops = health.look(settings, supervisor)
         users = next((hop.facts.get("users", 0) for hop in hops if hop.name == "mongo"), 0)
         turn_at = next((hop.facts.get("at", began) for hop in hops if hop.name == "stream"), began)

@@ -103,7 +103,7 @@ def _fetch_jars(wanted: Bundle, fresh: Path, repository: Path, say: Say) -> None
     expected = checksums(wanted)
     for last in (False, True):
         _copy_jars(wanted, fresh, repository, list(expected), say)
-        wrong = _wrong(fresh, expected)
+        wrong = altered(fresh, expected)
         if not wrong:
             return
         if last:
@@ -138,7 +138,7 @@ def _copy_jars(wanted: Bundle, fresh: Path, repository: Path, names: list[str], 
             raise DownloadBroken(tools.failed(f"Fetching {wanted.name} by Maven", started.returncode, output.read()))
 
 
-def _wrong(folder: Path, expected: dict[str, str]) -> dict[str, str]:
+def altered(folder: Path, expected: dict[str, str]) -> dict[str, str]:
     """File name -> what is wrong with it: another checksum, not there, or there though nobody wrote it down."""
     there = {path.name: path for path in folder.glob("*.jar")}
     wrong = {name: f"{name} is not written down" for name in there.keys() - expected.keys()}

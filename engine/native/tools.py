@@ -25,16 +25,18 @@ TAIL_LINES = 15
 
 def require(*names: str) -> dict[str, Path]:
     """Where `java`, `mvn` or `go` are; ToolMissing names all that are not there or are of a wrong version."""
-    found = {name: shutil.which(name) for name in names}
-    wrong = []
-    for name, path in found.items():
-        problem = "is not on the PATH" if path is None else _version_problem(name, path)
-        if problem:
-            wrong.append(f"{name} {problem}: {INSTALL[name]}")
+    found = {name: look(name) for name in names}
+    wrong = [f"{name} {problem}: {INSTALL[name]}" for name, (_, problem) in found.items() if problem]
     if wrong:
         raise ToolMissing("Needed on this machine and not there:\n  " + "\n  ".join(wrong) +
                           "\nInstall them and run `rollcall up` again.")
-    return {name: Path(path) for name, path in found.items() if path}
+    return {name: path for name, (path, _) in found.items() if path}
+
+
+def look(name: str) -> tuple[Path | None, str]:
+    """Where `java`, `mvn` or `go` is, and what is wrong with it; empty when nothing is."""
+    path = shutil.which(name)
+    return (None, "is not on the PATH") if path is None else (Path(path), _version_problem(name, path))
 
 
 def run(command: list[str], *, cwd: Path, env: Mapping[str, str], what: str) -> str:
@@ -66,5 +68,8 @@ def _version_problem(name: str, path: str) -> str:
 
 
 def _output(command: list[str]) -> str:
-    ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        ended = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+    except OSError:    # it is no program, or one for another kind of machine
+        return ""
     return ended.stdout + ended.stderr

@@ -20,6 +20,7 @@ GRANTS: dict[str, dict[str, frozenset[str]]] = {
     "producer": {MARKERS.name: frozenset({"SELECT"})},
     "verify": {PROFILES.name: frozenset({"SELECT", "UNMASK"}), MARKERS.name: frozenset({"SELECT", "UNMASK"})},
     "governance": {MARKERS.name: frozenset({"SELECT"})},
+    "redrive": {PROFILES.name: frozenset({"SELECT"}), MARKERS.name: frozenset({"SELECT"})},
 }
 """Role -> table -> permissions. The roles are no superusers and belong to no other role."""
 

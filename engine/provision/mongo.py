@@ -13,13 +13,16 @@ from engine.clients import mapped, mongo_client
 from engine.errors import SignInRefused
 from engine.provision.changes import Changes, settled
 from engine.settings import Mongo, Settings
-from engine.stores.schema import COLLECTION_INDEXES, COLLECTIONS, GOVERNANCE_DATABASE, PIPELINE_STATUS
+from engine.stores.schema import COLLECTION_INDEXES, COLLECTIONS, DISCARDS, GOVERNANCE_DATABASE, PIPELINE_STATUS
 
 Document = dict[str, Any]
 
 STATUS_WRITER = "status_writer"
 """Role on a real MongoDB of those who leave a word in `pipeline_status` and write nothing else: the producer its sign of
 life, verify its hold; governance reads there whether a command was carried out."""
+
+DISCARDER = "discarder"
+"""Role on a real MongoDB of who writes down which dead letters were discarded."""
 
 
 def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
@@ -28,15 +31,16 @@ def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
         "stream": [{"role": "readWrite", "db": mongo.database}],
         "producer": [{"role": STATUS_WRITER, "db": mongo.database}],
         "verify": [{"role": "read", "db": mongo.database}, {"role": STATUS_WRITER, "db": mongo.database}],
+        "redrive": [{"role": "read", "db": mongo.database}, {"role": DISCARDER, "db": mongo.database}],
         "view": [{"role": "read", "db": mongo.database}],
         "governance": [{"role": "readWrite", "db": GOVERNANCE_DATABASE}, {"role": STATUS_WRITER, "db": mongo.database}],
     }
 
 
-def status_privileges(mongo: Mongo) -> list[Document]:
-    """What STATUS_WRITER may do."""
-    return [{"resource": {"db": mongo.database, "collection": PIPELINE_STATUS},
-             "actions": ["find", "insert", "update"]}]
+def privileges(mongo: Mongo) -> dict[str, list[Document]]:
+    """What our own roles may do: each write in one collection, and delete nothing."""
+    return {role: [{"resource": {"db": mongo.database, "collection": collection}, "actions": ["find", "insert", "update"]}]
+            for role, collection in ((STATUS_WRITER, PIPELINE_STATUS), (DISCARDER, DISCARDS))}
 
 
 def provision_mongo(settings: Settings, changes: Changes) -> None:
@@ -46,7 +50,8 @@ def provision_mongo(settings: Settings, changes: Changes) -> None:
         _collections(database, changes)
         with_roles = not is_ferretdb(client)
         if with_roles:
-            _status_writer(database, settings.mongo, changes)
+            for role, wanted in privileges(settings.mongo).items():
+                _own_role(database, role, wanted, changes)
         for user, roles in wanted_roles(settings.mongo).items():
             _user(client[settings.mongo.auth_source], settings, user, roles if with_roles else [], changes)
 
@@ -72,15 +77,14 @@ def _collections(database: Database[Document], changes: Changes) -> None:
             changes.made(f"index {database.name}.{name}.{index}: created")
 
 
-def _status_writer(database: Database[Document], mongo: Mongo, changes: Changes) -> None:
-    privileges = status_privileges(mongo)
-    found = database.command("rolesInfo", STATUS_WRITER, showPrivileges=True)["roles"]
+def _own_role(database: Database[Document], role: str, wanted: list[Document], changes: Changes) -> None:
+    found = database.command("rolesInfo", role, showPrivileges=True)["roles"]
     if not found:
-        database.command("createRole", STATUS_WRITER, privileges=privileges, roles=[])
-        changes.made(f"MongoDB role {STATUS_WRITER}: created")
-    elif _comparable(found[0]["privileges"]) != _comparable(privileges) or found[0]["roles"]:
-        database.command("updateRole", STATUS_WRITER, privileges=privileges, roles=[])
-        changes.made(f"MongoDB role {STATUS_WRITER}: privileges set")
+        database.command("createRole", role, privileges=wanted, roles=[])
+        changes.made(f"MongoDB role {role}: created")
+    elif _comparable(found[0]["privileges"]) != _comparable(wanted) or found[0]["roles"]:
+        database.command("updateRole", role, privileges=wanted, roles=[])
+        changes.made(f"MongoDB role {role}: privileges set")
 
 
 def _comparable(privileges: list[Document]) -> set[tuple[str, str, frozenset[str]]]:

@@ -13,26 +13,27 @@ from cassandra.concurrent import execute_concurrent_with_args
 from engine.clients import mapped
 from engine.commands import Marker
 from engine.person import Position, Row
+from engine.sealing import KeyRing
 
 CONCURRENCY = 64
-MARKER = "suppression, erased, restricted, not_before, last_command, request"
+MARKER = "suppression, erased, restricted, not_before, last_command, request, pins, rectified"
 
 
 class Profiles:
     """Tables `profiles` and `markers` of one keyspace."""
 
-    def __init__(self, session: Any, keyspace: str) -> None:
-        self.session = session
+    def __init__(self, session: Any, keyspace: str, keys: KeyRing) -> None:
+        self.session, self.keys = session, keys
         self._read_rows = session.prepare(
             f"SELECT uuid, appended_at, source_partition, source_offset, first_seen, counted, nat, gender, birth_month,"
-            f" email_domain FROM {keyspace}.profiles WHERE uuid = ?")
+            f" email_domain, rectified FROM {keyspace}.profiles WHERE uuid = ?")
         self._delete_row = session.prepare(f"DELETE FROM {keyspace}.profiles USING TIMESTAMP ? WHERE uuid = ?")
         self._recolour = session.prepare(
             f"UPDATE {keyspace}.profiles USING TIMESTAMP ? SET counted = ? WHERE uuid = ?")
         self._read_markers = session.prepare(
             f"SELECT {MARKER} FROM {keyspace}.markers WHERE suppression = ?")
         self._put_marker = session.prepare(
-            f"INSERT INTO {keyspace}.markers ({MARKER}) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?")
+            f"INSERT INTO {keyspace}.markers ({MARKER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?")
 
     def rows(self, uuids: Iterable[str]) -> dict[str, Row]:
         """The rows of these people, by uuid, as far as counting depends on them."""
@@ -49,13 +50,15 @@ class Profiles:
 
     def markers(self, tokens: Iterable[str]) -> dict[str, Marker]:
         """The markers of these tokens, as far as there are any."""
-        return {kept.suppression: marker_of(kept) for kept in self._all(self._read_markers, [(token,) for token in tokens])}
+        return {kept.suppression: marker_of(kept, milliseconds(kept.not_before), self.keys)
+                for kept in self._all(self._read_markers, [(token,) for token in tokens])}
 
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
         """Writes markers whole."""
         self._all(self._put_marker, [
             (kept.token, kept.erased, kept.restricted, moment(kept.not_before), kept.last_command, kept.request,
-             timestamp) for kept in markers])
+             self.keys.seal_pins(kept.token, kept.pins) if kept.pins else None,
+             kept.rectified if kept.pins else None, timestamp) for kept in markers])
 
     def _all(self, statement: Any, parameters: Sequence[tuple[Any, ...]]) -> list[Any]:
         if not parameters:
@@ -68,13 +71,15 @@ class Profiles:
 def row_of(kept: Any) -> Row:
     """A row as the driver reads it, with moments as milliseconds."""
     return Row(str(kept.uuid), Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),
-               milliseconds(kept.first_seen), kept.counted, kept.nat, kept.gender, kept.birth_month, kept.email_domain)
+               milliseconds(kept.first_seen), kept.counted, kept.nat, kept.gender, kept.birth_month, kept.email_domain,
+               -1 if kept.rectified is None else kept.rectified)
 
 
-def marker_of(kept: Any) -> Marker:
-    """A marker as the driver reads it."""
-    return Marker(kept.suppression, kept.erased, kept.restricted, milliseconds(kept.not_before), kept.last_command,
-                  kept.request or "")
+def marker_of(kept: Any, not_before: int, keys: KeyRing) -> Marker:
+    """A marker as a driver or Spark reads it, its moment in milliseconds given apart."""
+    pins = keys.open_pins(kept.suppression, bytes(kept.pins)) if kept.pins else ""
+    return Marker(kept.suppression, kept.erased, kept.restricted, not_before, kept.last_command, kept.request or "",
+                  pins, kept.rectified if pins else -1)
 
 
 def milliseconds(moment: datetime | None) -> int:

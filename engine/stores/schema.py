@@ -53,7 +53,7 @@ PROFILES = Table(
         Column("full_name", "blob", masked=True), Column("full_address", "blob", masked=True),
         Column("email", "blob", masked=True), Column("phone", "blob", masked=True),
         Column("birth_date", "blob", masked=True),
-        Column("pinned", "set<text>"),
+        Column("pinned", "set<text>"), Column("rectified", "bigint"),
     ),
     ("nat", "birth_month", "email_domain", "email_token"),
     "one row a person: its newest record; written by the stream only",
@@ -65,7 +65,7 @@ MARKERS = Table(
     (
         Column("suppression", "text"), Column("erased", "boolean"), Column("restricted", "boolean"),
         Column("not_before", "timestamp"), Column("pins", "blob"), Column("last_command", "bigint"),
-        Column("request", "text"),
+        Column("request", "text"), Column("rectified", "bigint"),
     ),
     (),
     "what commands said of a person, by suppression token; written by the stream only",
@@ -79,8 +79,10 @@ BY_EMAIL_DOMAIN = "users_by_email_domain"
 ARRIVALS = "arrivals"
 PIPELINE_STATUS = "pipeline_status"
 BATCHES = "batches"
+LOSSES = "losses"
+DISCARDS = "discards"
 
-COLLECTIONS = (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS, PIPELINE_STATUS, BATCHES)
+COLLECTIONS = (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS, PIPELINE_STATUS, BATCHES, LOSSES, DISCARDS)
 """Collections of the database of the aggregates."""
 
 COLLECTION_INDEXES = {BATCHES: {"by_at": "at"}}

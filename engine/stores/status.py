@@ -1,7 +1,7 @@
 """The stream's own state in MongoDB: one document a purpose, one writer a document.
 
 `writer`: the turn (engine/write_order.py). `figures`: what the last turn did and totals since the first. `batches`:
-a trimmed history of figures. `hold:<n>`: a verify asks the stream to stand still.
+a trimmed history of figures. `waiting`: the store the stream waits for. `hold`: a verify asks it to stand still.
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from engine.write_order import Figures, OpenTurn, WriterState
 COLLECTION = "pipeline_status"
 HISTORY = "batches"
 HISTORY_KEPT = 2000
+TOOK_OVER = "Another stream took over while this one stood still; it writes nothing any more."
 
 Document = dict[str, Any]
 
@@ -60,7 +61,7 @@ class Status:
             try:
                 self.documents.replace_one({"_id": "writer", "lease": {"$lte": lease}}, document, upsert=True)
             except DuplicateKeyError:
-                raise LeaseLost("Another stream took over while this one stood still; it writes nothing any more.") from None
+                raise LeaseLost(TOOK_OVER) from None
 
     def closed(self, figures: Figures, checkpoint: str, ends: dict[str, int],
                behind: Callable[[dict[str, int]], int], synthetic: bool) -> Document:
@@ -68,7 +69,8 @@ class Status:
         document are those of all that was read under this checkpoint. behind: how many records lie after such ends."""
         now = datetime.now(UTC).replace(microsecond=0)
         before = self.read("figures") or {}
-        totals = {name: before.get("totals", {}).get(name, 0) + n for name, n in figures.counts.items()}
+        fresh = before.get("turn") != figures.turn    # after an outage in the middle of this it is called again
+        totals = {name: before.get("totals", {}).get(name, 0) + n * fresh for name, n in figures.counts.items()}
         earlier = before["offsets"] if before.get("checkpoint") == checkpoint else {}
         offsets = {**earlier, **ends}
         entry = {"turn": figures.turn, "batch": figures.batch, "at": now, "counts": figures.counts,
@@ -76,9 +78,13 @@ class Status:
                  "seconds": {name: round(taken, 3) for name, taken in figures.seconds.items()}}
         document = {**entry, "checkpoint": checkpoint, "offsets": offsets, "totals": totals,
                     "synthetic": synthetic or before.get("synthetic", False)}
-        self.write("figures", document)
         with mapped("reading or writing the status"):
-            self.history.insert_one({"_id": figures.turn, **entry})
+            try:
+                self.documents.replace_one({"_id": "figures", "turn": {"$lte": figures.turn}},
+                                           {"_id": "figures", **document}, upsert=True)
+            except DuplicateKeyError:    # this one stood still after its turn, and another has closed later ones
+                raise LeaseLost(TOOK_OVER) from None
+            self.history.replace_one({"_id": figures.turn}, {"_id": figures.turn, **entry}, upsert=True)
         return document
 
     def trim(self) -> None:

@@ -7,9 +7,10 @@ from kafka import TopicPartition
 from pymongo.database import Database
 
 from engine import commands
+from engine.backlog import backlog
 from engine.clients import kafka_consumer, mapped, read_until
 from engine.commands import Command, Marker
-from engine.errors import CommandRefused
+from engine.errors import CommandRefused, StoreAway
 from engine.lease import Lease
 from engine.person import Cell
 from engine.sealing import KeyRing
@@ -26,12 +27,13 @@ class StreamStores:
     """See engine/write_order.py, Stores. One thread at a time."""
 
     def __init__(self, settings: Settings, keys: KeyRing, session: Any, database: Database[dict[str, Any]], lease: Lease,
-                 dead_letters: DeadLetters, recounted: Callable[[], Mapping[Cell, int]]) -> None:
+                 dead_letters: DeadLetters, recounted: Callable[[], Mapping[Cell, int]],
+                 repin: Callable[[Mapping[str, Marker], int], None]) -> None:
         self.settings, self.keys, self.dead_letters = settings, keys, dead_letters
-        self.profiles = Profiles(session, settings.cassandra.keyspace)
+        self.profiles = Profiles(session, settings.cassandra.keyspace, keys)
         self.aggregates = Aggregates(database, settings.mongo.bulk)
         self.status = Status(database)
-        self.recounted, self.lease = recounted, lease
+        self.recounted, self.repin_rows, self.lease = recounted, repin, lease
         self._control = TopicPartition(settings.kafka.control_topic, 0)
         self._consumer = kafka_consumer(settings, "stream")
         self._consumer.assign([self._control])
@@ -42,8 +44,14 @@ class StreamStores:
         return self.status.writer()
 
     def save(self, state: WriterState) -> None:
-        """Sets the writer's state by one write; LeaseLost once a later holder has written it."""
+        """Sets the writer's state by one write; LeaseLost once a later holder has written it.
+
+        What is opened is looked at again: who takes the lease after this look reads what was saved, so that no turn runs
+        of which the next holder does not know.
+        """
         self.status.save_writer(state, self.lease.number)
+        if state.open is not None or state.recount:
+            self.lease.check()
 
     def control_end(self) -> int:
         """Offset after the newest command."""
@@ -90,6 +98,11 @@ class StreamStores:
         """Sets whether standing rows count."""
         self.profiles.recolour(counted, timestamp)
 
+    def repin(self, markers: Mapping[str, Marker], timestamp: int) -> None:
+        """Sets what the markers' pins determine in standing rows."""
+        if markers:
+            self.repin_rows(markers, timestamp)
+
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
         """Writes markers."""
         self.profiles.put_markers(markers, timestamp)
@@ -102,18 +115,25 @@ class StreamStores:
         if not uuids:
             return
         topic = self.settings.kafka.topic
-        for number in sorted(self._consumer.partitions_for_topic(topic) or ()):
+        with mapped("looking for the topic's partitions", "stream"):
+            numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
+        if not numbers:
+            raise StoreAway(f"Kafka does not say how many partitions {topic} has.", "Kafka")
+        for number in numbers:
             for uuid in uuids:
                 self._sender.send(Outgoing(topic, uuid.encode(), None, [], uuid, number))
         self._sender.settle()
 
+    def give_up(self) -> None:
+        """Forgets what was sent and is not acknowledged: a turn that failed is done again and sends it again, if it is
+        still to be sent then."""
+        self._sender.close()
+        self.dead_letters.close()
+
     def behind(self, ends: Mapping[str, int]) -> int:
         """Offsets of the topic of people that lie after these ends (by partition)."""
-        topic = self.settings.kafka.topic
         with mapped("reading the ends of the topic", "stream"):
-            latest = self._consumer.end_offsets([TopicPartition(topic, number) for number in
-                                                 self._consumer.partitions_for_topic(topic) or ()])
-        return sum(max(0, int(end) - ends.get(str(place.partition), 0)) for place, end in latest.items())
+            return backlog(self._consumer, self.settings.kafka.topic, ends)
 
     def close(self) -> None:
         """Closes the clients of Kafka."""

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from kafka import TopicPartition
 
+from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, kafka_producer, mongo_client
+from engine.processes import Supervisor
 from engine.provision import provision
 from engine.sealing import ensure_keys, load_keys
 from engine.settings import CLONE, Settings
@@ -29,7 +32,8 @@ LIMIT_S = 240.0
 class Flow:
     """Settings of its own in a folder of its own, on the servers of `stack`."""
 
-    def __init__(self, stack: Settings, home: Path, name: str) -> None:
+    def __init__(self, stack: Settings, home: Path, name: str, more: dict[str, dict[str, Any]] | None = None) -> None:
+        """more: settings that differ from those of every flow, by section."""
         shutil.copytree(stack.secrets, home / "secrets")
         (home / "secrets" / "keys.json").unlink(missing_ok=True)
         sections: dict[str, dict[str, Any]] = {
@@ -39,6 +43,8 @@ class Flow:
             "stream": {"lease_s": 5.0, "idle_turn_s": 0.3}, "producer": {"rate": 0.0, "page": 1000},
             "spark": {"driver_memory": "1g"},
         }
+        for section, fields in (more or {}).items():
+            sections[section] = {**sections.get(section, {}), **fields}
         (home / "settings.toml").write_text("\n".join(
             f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
             for section, fields in sections.items()))
@@ -49,6 +55,7 @@ class Flow:
         provision(self.settings, lambda _: None)
         self.stream: subprocess.Popen[bytes] | None = None
         self.log = home / "stream.log"
+        self.log.touch()
 
     def rollcall(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Runs the command; `code` is the exit code that is expected."""
@@ -74,6 +81,17 @@ class Flow:
         producer.send(self.settings.kafka.topic, key=key, value=value).get(timeout=10)
         producer.close()
 
+    def supervised(self) -> Supervisor:
+        """A supervisord of this flow's own, for its programs; the servers are the stack's. `close()` ends it."""
+        supervisor = Supervisor(self.settings)
+        supervisor._configure()
+        text = supervisor.configuration.read_text().replace("autostart=true", "autostart=false")
+        supervisor.configuration.write_text(text)
+        subprocess.run([sys.executable, "-m", "supervisor.supervisord", "-c", str(supervisor.configuration)], cwd=CLONE,
+                       env={**self.environment(), "TZ": "UTC"}, check=True)
+        self.until("supervisord answers", supervisor.alive, 30)
+        return supervisor
+
     def start(self) -> None:
         """Starts the stream as a process."""
         with self.log.open("ab") as log:
@@ -87,7 +105,8 @@ class Flow:
         if stream is None:
             return 0
         if how == signal.SIGKILL:
-            os.killpg(stream.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):    # it has ended by itself
+                os.killpg(stream.pid, signal.SIGKILL)
         else:
             stream.send_signal(how)
         return stream.wait(timeout=90)
@@ -118,11 +137,10 @@ class Flow:
 
     def _all_read(self, status: Status, consumer: Any) -> bool:
         topic, control = self.settings.kafka.topic, TopicPartition(self.settings.kafka.control_topic, 0)
-        ends = consumer.end_offsets([TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)])
         state, figures = status.writer(), status.read("figures") or {}
         mine = figures.get("checkpoint") == state.checkpoint and state.checkpoint == self._checkpoint()
         return (mine and state.open is None and not state.recount
-                and all(figures["offsets"].get(str(place.partition), 0) == end for place, end in ends.items())
+                and backlog(consumer, topic, figures["offsets"]) == 0
                 and state.control == consumer.end_offsets([control])[control])
 
     def _checkpoint(self) -> str:

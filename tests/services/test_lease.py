@@ -1,11 +1,13 @@
 """One writer: a live holder keeps others out, a dead one is passed, and one that wakes up late can save nothing."""
 
 import os
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 from pymongo.database import Database
 
@@ -14,7 +16,8 @@ from engine.clients import mongo_client
 from engine.errors import LeaseHeld, LeaseLost
 from engine.settings import Settings
 from engine.stores.status import COLLECTION, Status
-from engine.write_order import OpenTurn, WriterState
+from engine.stores.stream_stores import StreamStores
+from engine.write_order import Figures, OpenTurn, WriterState
 
 pytestmark = pytest.mark.services
 
@@ -101,3 +104,44 @@ def test_a_former_holder_cannot_save_over_the_later_ones_state(database: Databas
     with pytest.raises(LeaseLost):
         status.save_writer(early, 1)
     assert status.writer() == later
+
+
+def passed(database: Database[dict[str, Any]]) -> tuple[leases.Lease, leases.Lease]:
+    """A holder, and the one who took over while it stood still."""
+    first = take(database)
+    database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"started": 1.0}})    # as if its process were gone
+    return first, take(database)
+
+
+def test_a_turn_is_not_begun_by_a_holder_who_was_passed_while_it_opened_it(database: Database[dict[str, Any]]) -> None:
+    first, second = passed(database)
+    stores = object.__new__(StreamStores)    # its other stores are not asked
+    stores.status, stores.lease = Status(database), first
+    with pytest.raises(LeaseLost):    # the second has written nothing yet, so the state alone would not tell
+        stores.save(WriterState(1, 100, OpenTurn(100, 4, "8:ff", 0, 2), False, 0, "c"))
+    first.release(clean=False)
+    second.release(clean=True)
+
+
+def test_figures_of_a_former_holder_do_not_replace_later_ones(database: Database[dict[str, Any]]) -> None:
+    status = Status(database)
+    status.closed(Figures(200, 5, {"read": 7}), "c", {"0": 70}, lambda ends: 0, False)
+    with pytest.raises(LeaseLost):
+        status.closed(Figures(100, 4, {"read": 3}), "c", {"0": 30}, lambda ends: 0, False)
+    kept = status.read("figures")
+    assert kept is not None
+    assert (kept["turn"], kept["offsets"], kept["totals"]) == (200, {"0": 70}, {"read": 7})
+
+
+def test_a_holder_that_is_dead_but_not_buried_is_passed_at_once(database: Database[dict[str, Any]]) -> None:
+    first = take(database)
+    with subprocess.Popen(["true"]) as dead:
+        while psutil.Process(dead.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        born = round(psutil.Process(dead.pid).create_time(), 2)
+        database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"pid": dead.pid, "started": born}})
+        began = time.monotonic()
+        second = take(database)
+        assert time.monotonic() - began < LEASE_S
+    first.release(clean=False)
+    second.release(clean=True)

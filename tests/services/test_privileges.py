@@ -22,10 +22,10 @@ from engine.settings import Settings
 pytestmark = pytest.mark.services
 
 MAY_WRITE = {("producer", "people"), ("producer", "dead"), ("stream", "people"), ("stream", "dead"),
-             ("governance", "control")}
+             ("governance", "control"), ("redrive", "people"), ("redrive", "dead")}
 MAY_READ = {("stream", "people"), ("stream", "control"), ("verify", "people"), ("verify", "control"),
-            ("verify", "dead")}
-KAFKA_USERS = ("producer", "stream", "governance", "verify")
+            ("verify", "dead"), ("redrive", "people"), ("redrive", "dead")}
+KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive")
 TOPICS = ("people", "control", "dead")
 EACH = [(user, topic) for user in KAFKA_USERS for topic in TOPICS]
 
@@ -96,6 +96,7 @@ MAY_EXECUTE = {
     "producer": {SELECT_MARKER},
     "verify": {SELECT_ROW, SELECT_MARKER},
     "governance": {SELECT_MARKER},
+    "redrive": {SELECT_ROW, SELECT_MARKER},
 }
 
 

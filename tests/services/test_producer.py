@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
+from bench.installation import free_ports
 from engine import producer
 from engine.clients import cassandra_session, kafka_consumer
 from engine.errors import SettingsInvalid, SignInRefused
@@ -26,7 +27,6 @@ from engine.settings import Settings
 from engine.sources.auto import open_source
 from engine.stores.dead_letters import DeadLetters
 from governance.catalogue import LOGIN_SECRETS
-from tests.conftest import free_ports
 from tests.lookalike import Lookalike, uuids
 from tests.people import CAPTURED, GENERATED, captured, generated
 from tests.services.producing import Running, Tail, having, heartbeat, letters, replayed, run, sent, until

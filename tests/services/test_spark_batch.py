@@ -1,9 +1,14 @@
-"""Spark's batch comes to what the plain one comes to, round after round on the same Cassandra, commands included."""
+"""Spark's batch comes to what the plain one comes to, commands included, round after round on the same Cassandra.
+
+Four hundred small batches are packed into one of Spark's: each pack has people, nationalities, domains and hours of its
+own, so that what Spark makes of them falls apart into what it made of each.
+"""
 
 import json
 import random
-from collections.abc import Iterator
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,25 +16,30 @@ import pytest
 from pyspark.sql import SparkSession
 
 from engine.clients import cassandra_session
-from engine.commands import Command, fold
-from engine.person import Position, Record
-from engine.plain_batch import PlainBatch
+from engine.commands import Command, Marker, Verdict, fold
+from engine.person import ARRIVALS, DOMAINS, Cell, Position, Record, Row
+from engine.pins import pinned
+from engine.plain_batch import PlainBatch, PlainResolved
 from engine.provision import provision
+from engine.sealing import KeyRing
 from engine.settings import Settings
-from engine.spark_batch import SparkBatch, Surroundings
+from engine.spark_batch import SparkBatch, SparkResolved, Surroundings
+from engine.spark_pins import repin
 from engine.spark_session import spark_session
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.profiles import Profiles
+from tests.histories.steps import HOUR, LATER, VERBS
+from tests.histories.world import Names
 from tests.people import captured
 from tests.services.flow import Flow
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
-ROUNDS = 10
-START = 1_764_000_000_000
+ROUNDS, PACKS = 5, 400
+START, APART = 1_400_000_000_000, 100 * HOUR    # of the first pack, and between packs (ms)
 RAW = ("topic string, key binary, value binary, partition int, offset long, timestamp timestamp, "
        "headers array<struct<key: string, value: binary>>")
-PEOPLE = [f"00000000-0000-4000-8000-{number:012d}" for number in range(10)]
+PERSON = captured("1.4")[0]
 
 
 @pytest.fixture(scope="module")
@@ -47,73 +57,151 @@ def spark(flow: Flow) -> Iterator[SparkSession]:
     session.stop()
 
 
-class Rounds:
-    """Makes records and commands, as records of the plain batch and as rows of Kafka's."""
+@dataclass
+class Pack:
+    """One of the small batches: what is sent to its people, round after round."""
 
-    def __init__(self, seed: int) -> None:
-        self.random, self.clock, self.offsets, self.commands = random.Random(seed), START, [0, 0], 0
+    number: int
+    keys: KeyRing
+    records: list[Record] = field(default_factory=list)
+    orders: list[Command] = field(default_factory=list)
+    earlier: list[Record] = field(default_factory=list)
+    rows: dict[str, Row] = field(default_factory=dict)
 
-    def records(self) -> list[tuple[Record, bytes]]:
-        made = []
-        for _ in range(self.random.randrange(0, 14)):
-            self.clock += self.random.choice((0, 0, 1, 3_600_000))
-            partition, uuid = self.random.randrange(2), self.random.choice(PEOPLE)    # a person may change partitions
-            self.offsets[partition] += 1
-            nat, gender = self.random.choice(("FR", "DE")), self.random.choice(("female", "male"))
-            month, domain = self.random.choice(("1990-01", "1971-12")), self.random.choice(("x.org", "y.org"))
-            person = {**captured("1.4")[0], "nat": nat, "gender": gender, "login": {"uuid": uuid},
-                      "dob": {"date": f"{month}-07T01:02:03.000Z", "age": 5}, "email": f"A.b@{domain.upper()}"}
-            at = Position(self.clock, partition, self.offsets[partition])
-            made.append((Record(uuid, at, nat, gender, month, domain), json.dumps(person).encode()))
-        return made
+    def __post_init__(self) -> None:
+        self.names, self.now = Names(self.number), START + self.number * APART
+        self.token = {uuid: self.keys.suppression_token(uuid) for uuid in self.names.uuids}
 
-    def orders(self, token: Any) -> list[Command]:
-        made = []
-        for _ in range(self.random.choice((0, 0, 1, 2, 4))):
-            verb = self.random.choice(("erase", "erase", "lift", "lift", "restrict", "unrestrict", "expire"))
-            uuid, self.clock = self.random.choice(PEOPLE), self.clock + self.random.randrange(2)
-            cut_off = self.clock - 3_600_000 if verb == "expire" else -1
-            made.append(Command(self.commands, self.clock, verb, token(uuid), uuid, "r", cut_off))
-            self.commands += 1
-        return made
+    def happen(self, chance: random.Random, offsets: list[int], commands: list[Command]) -> None:
+        """The records and commands of a round; a record may come again in a later one, as after a lost checkpoint."""
+        again = [record for record in self.earlier if chance.random() < 0.1]
+        self.records, self.orders = again, []
+        for _ in range(chance.randrange(0, 12)):
+            self.now += chance.choice(LATER)
+            partition = chance.randrange(2)    # a person may change partitions
+            at = Position(self.now, partition, offsets[partition])
+            offsets[partition] += 1
+            self.records.append(Record(
+                chance.choice(self.names.uuids), at, self.names.nat(chance.choice("AB")), chance.choice(("female", "male")),
+                chance.choice(("1990-01", "1971-12")), self.names.domain(chance.choice(("x.org", "y.org")))))
+        self.earlier = [*self.earlier, *self.records[len(again):]]
+        for _ in range(chance.choice((0, 0, 1, 2, 4))):
+            self.now += chance.choice(LATER)
+            verb, uuid = chance.choice((*VERBS, "lift")), chance.choice(self.names.uuids)
+            about = ("", "") if verb == "recount" else (self.token[uuid], uuid)
+            cut_off = self.now - chance.choice((3, HOUR)) if verb == "expire" else -1
+            pins = self.names.pins(chance.randrange(5)) if verb == "rectify" else ""
+            commands.append(Command(len(commands), self.now, verb, *about, "r", cut_off, pins))
+            self.orders.append(commands[-1])
+
+    def plain(self, number: int, verdicts: dict[str, Verdict]) -> PlainResolved:
+        """What the plain batch makes of this pack alone."""
+        mine = {token: verdicts[token] for token in self.token.values() if token in verdicts}
+        found: Any = {token: verdict.marker for token, verdict in mine.items()}
+        return PlainBatch(number, self.records, self.token.__getitem__, lambda _: found,
+                          lambda uuids: {uuid: self.rows[uuid] for uuid in uuids if uuid in self.rows}).resolve(mine)
+
+    def after(self, done: PlainResolved, verdicts: dict[str, Verdict]) -> dict[str, Row]:
+        """The rows that must stand after the turn."""
+        rows = {uuid: row for uuid, row in self.rows.items() if uuid not in done.deletes}
+        for uuid, token in done.repinned.items():
+            rows[uuid] = pinned(rows[uuid], verdicts[token].marker.pins, verdicts[token].marker.rectified)
+        for uuid, counted in done.recoloured.items():
+            rows[uuid] = replace(rows[uuid], counted=counted)
+        return {**rows, **{row.uuid: row for row, _ in done.rows}}
+
+
+def value(record: Record) -> bytes:
+    """The record as a person of the source."""
+    return json.dumps({
+        **PERSON, "nat": record.nat, "gender": record.gender, "login": {"uuid": record.uuid},
+        "dob": {"date": f"{record.birth_month}-07T01:02:03.000Z", "age": 5},
+        "email": f"A.b@{record.email_domain.upper()}"}).encode()
 
 
 def test_spark_and_plain_python_come_to_the_same(flow: Flow, spark: SparkSession) -> None:
-    rounds, keys = Rounds(7), flow.keys
-    letters = DeadLetters(flow.settings, "stream", keys)
-    seen = {"deletes": 0, "recoloured": 0, "barred": 0, "new": 0, "changed": 0}
+    chance, keys, offsets, commands = random.Random(7), flow.keys, [0, 0], list[Command]()
+    packs = [Pack(number, keys) for number in range(PACKS)]
+    uuids = [uuid for pack in packs for uuid in pack.names.uuids]
+    letters, seen = DeadLetters(flow.settings, "stream", keys), Counter[str]()
     with cassandra_session(flow.settings, "stream") as session:
-        profiles = Profiles(session, flow.settings.cassandra.keyspace)
+        profiles = Profiles(session, flow.settings.cassandra.keyspace, keys)
         for number in range(ROUNDS):
-            made, orders = rounds.records(), rounds.orders(keys.suppression_token)
-            raw = spark.createDataFrame([("t", bytearray(record.uuid.encode()), bytearray(value), record.at.partition,
-                                          record.at.offset, datetime.fromtimestamp(record.at.appended_at / 1000, UTC), None)
-                                         for record, value in made], RAW)
+            for pack in packs:
+                pack.happen(chance, offsets, commands)
+            records = [record for pack in packs for record in pack.records]
+            raw = spark.createDataFrame([
+                ("t", bytearray(record.uuid.encode()), bytearray(value(record)), record.at.partition, record.at.offset,
+                 datetime.fromtimestamp(record.at.appended_at / 1000, UTC), None) for record in records], RAW)
             batch = SparkBatch(Surroundings(flow.settings, keys, letters), raw, number)
-            plain = PlainBatch(number, [record for record, _ in made], keys.suppression_token, profiles.markers, profiles.rows)
-            assert batch.fingerprint().split(":")[0] == plain.fingerprint().split(":")[0]
+            assert batch.fingerprint().split(":")[0] == str(len(records))
             assert batch.set_aside() == 0
             markers = batch.markers()
-            assert markers == plain.markers()
-            verdicts = fold(profiles.markers({order.token for order in orders}) | markers, orders)
-            ours, theirs = plain.resolve(verdicts), batch.resolve(verdicts)
-            assert dict(theirs.deltas) == dict(ours.deltas), number
-            assert sorted(theirs.deletes) == sorted(ours.deletes), number
-            assert theirs.recoloured == ours.recoloured, number
-            assert sorted(theirs.barred) == sorted(ours.barred), number
-            expected = {**profiles.rows(PEOPLE), **{row.uuid: row for row, _ in ours.rows}}
-            expected |= {uuid: replace(expected[uuid], counted=now) for uuid, now in ours.recoloured.items()}
-            gone = set(ours.deletes) - {row.uuid for row, _ in ours.rows}
-            timestamp = (START + number) * 1000
-            profiles.delete(theirs.deletes, timestamp)
-            profiles.recolour(theirs.recoloured, timestamp + 1)
-            theirs.write_rows(timestamp + 1)
-            profiles.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], timestamp + 1)
-            assert profiles.rows(PEOPLE) == {uuid: row for uuid, row in expected.items() if uuid not in gone}, number
+            assert markers == profiles.markers({keys.suppression_token(record.uuid) for record in records})
+            orders = [order for pack in packs for order in pack.orders]
+            verdicts = fold(profiles.markers({order.token for order in orders if order.token}) | markers, orders)
+            resolved = batch.resolve(verdicts)
+            seen.update(compared(packs, number, resolved, verdicts))
+            carried_out(flow, spark, profiles, resolved, verdicts, number)
+            stand = profiles.rows(uuids)
+            for pack in packs:
+                assert {uuid: stand[uuid] for uuid in pack.names.uuids if uuid in stand} == pack.rows, (number, pack.number)
             batch.close()
-            for name in ("deletes", "recoloured", "barred"):
-                seen[name] += len(getattr(theirs, name))
-            for name in ("new", "changed"):
-                seen[name] += theirs.figures[name]
+            print(f"round {number}: {len(records)} records, {len(orders)} commands", flush=True)
     letters.close()
-    assert all(seen.values()), seen    # the rounds met everything
+    print(dict(seen))
+    assert seen["batches"] == ROUNDS * PACKS
+    assert all(seen[name] > 50 for name in ("deletes", "recoloured", "repinned", "barred", "new", "changed", "stale")), seen
+
+
+def places(packs: list[Pack], cells: Iterable[Cell]) -> dict[int, set[Cell]]:
+    """Cells by the number of the pack they are of."""
+    nats = {pack.names.nat(""): pack.number for pack in packs}
+    domains = {pack.names.domain("").rstrip("."): pack.number for pack in packs}
+    found: dict[int, set[Cell]] = {pack.number: set() for pack in packs}
+    for cell in cells:
+        if cell.collection == ARRIVALS:
+            at = datetime.strptime(cell.document + "+0000", "%Y-%m-%dT%H%z").timestamp() * 1000
+            found[int(at - START + HOUR) // APART].add(cell)
+        else:
+            found[domains[cell.document.split(".")[0]] if cell.collection == DOMAINS else nats[cell.document[:3]]].add(cell)
+    return found
+
+
+def compared(packs: list[Pack], number: int, ours: SparkResolved, verdicts: dict[str, Verdict]) -> Counter[str]:
+    """Compares what Spark made of each pack with what plain Python makes of it; returns what was met."""
+    mine = places(packs, ours.deltas)
+    seen = Counter(batches=len(packs))
+    for pack in packs:
+        plain, where = pack.plain(number, verdicts), (number, pack.number)
+        assert {cell: ours.deltas[cell] for cell in mine[pack.number]} == dict(plain.deltas), where
+        for name in ("deletes", "barred"):
+            assert sorted(uuid for uuid in getattr(ours, name) if uuid in pack.token) == sorted(getattr(plain, name)), where
+            seen[name] += len(getattr(plain, name))
+        for name in ("recoloured", "repinned"):
+            told = getattr(ours, name)
+            assert {uuid: told[uuid] for uuid in pack.token if uuid in told} == getattr(plain, name), where
+            seen[name] += len(getattr(plain, name))
+        seen.update({name: plain.figures.get(name, 0) for name in ("new", "changed")})
+        seen["barred_records"] += sum(verdicts.get(pack.token[record.uuid], Verdict(Marker(""))).bars(record.at.appended_at)
+                                      for record in pack.records)
+        pack.rows = pack.after(plain, verdicts)
+    valid = sum(len(pack.records) for pack in packs)
+    seen["stale"] = valid - seen["new"] - seen["changed"] - seen["barred_records"]
+    figures = {name: seen[name] for name in ("new", "changed", "stale")}
+    assert {name: ours.figures[name] for name in figures} == figures
+    assert (ours.figures["barred"], ours.figures["valid"]) == (seen["barred_records"], valid)
+    return seen
+
+
+def carried_out(flow: Flow, spark: SparkSession, profiles: Profiles, resolved: SparkResolved, verdicts: dict[str, Verdict],
+                number: int) -> None:
+    """Writes as the write order does."""
+    timestamp = (START + number) * 1000
+    profiles.delete(resolved.deletes, timestamp)
+    profiles.recolour(resolved.recoloured, timestamp + 1)
+    if resolved.repinned:
+        repin(flow.settings, spark, flow.keys, {uuid: verdicts[token].marker for uuid, token in resolved.repinned.items()},
+              timestamp + 1)
+    resolved.write_rows(timestamp + 1)
+    profiles.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], timestamp + 1)

@@ -1,0 +1,56 @@
+"""Dead letters that nobody will mend: taken away, and written down who did so, when and why.
+
+The record in MongoDB comes first, then the marks, then the letters go: killed in between, the same command ends it, and
+the record says rather too much than too little. `done` tells which.
+"""
+
+import os
+import pwd
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from engine.clients import mapped, mongo_client
+from engine.redrive import PRINCIPAL
+from engine.sealing import load_keys
+from engine.settings import Settings
+from engine.stores.aggregates import chunks
+from engine.stores.dead_letters import DISCARDED, DeadLetter, DeadLetters, Mark
+from engine.stores.schema import DISCARDS
+
+PLACES_IN_ONE = 1000
+"""Letters that one document names: it stays far below the 16 MiB of a document."""
+
+
+def discard(settings: Settings, letters: Sequence[DeadLetter], because: str) -> int:
+    """Discards these letters; returns how many. Raises StoreAway, SignInRefused: the same call goes on."""
+    keys = load_keys(settings)
+    who = pwd.getpwuid(os.getuid()).pw_name
+    dead = DeadLetters(settings, PRINCIPAL, keys)
+    try:
+        with mongo_client(settings, PRINCIPAL) as client, mapped("writing down what is discarded", PRINCIPAL):
+            kept = client[settings.mongo.database][DISCARDS]
+            for some in chunks(list(letters), PLACES_IN_ONE):
+                number = str(uuid4())
+                kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": who, "because": because, "letters": len(some),
+                                 "reasons": _by_reason(some), "places": [letter.place for letter in some], "done": False})
+                _take_away(dead, some)
+                kept.update_one({"_id": number}, {"$set": {"done": True}})
+    finally:
+        dead.close()
+    return len(letters)
+
+
+def _take_away(dead: DeadLetters, letters: Sequence[DeadLetter]) -> None:
+    for letter in letters:
+        dead.mark(Mark(letter.place, DISCARDED, letter.attempts + 1, letter.first_append))
+    dead.flush()
+    for letter in letters:
+        dead.remove(letter.place)
+    dead.flush()
+
+
+def _by_reason(letters: Sequence[DeadLetter]) -> list[dict[str, object]]:
+    """As a list, for a reason is no name of a field."""
+    return [{"reason": reason, "letters": n} for reason, n in Counter(letter.reason for letter in letters).most_common()]

@@ -1,0 +1,54 @@
+"""Ends a stream whose turn hangs in a library for good, so that the supervisor starts it anew; its turn is then resumed.
+
+Every request of ours has a time-out, but not every library keeps to that: the Cassandra driver's `refreshSchema`, for
+one, can wait for ever after a lost connection (scylladb/java-driver#841 describes it).
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from engine.errors import ServerFailed
+from engine.spark_failures import FAILURES
+
+STUCK_S = 600.0
+"""Far more than a turn needs between two signs of life: a job of Spark, a step, a wait that is said."""
+
+LOOK_EVERY_S = 5.0
+
+
+class Watchdog:
+    """Watches from a thread. sign: None while nothing runs, else what changes as a turn moves."""
+
+    def __init__(self, spark: Any, sign: Callable[[], object], say: Callable[[str], None], stuck_s: float = STUCK_S,
+                 end: Callable[[int], object] = os._exit) -> None:
+        self._spark, self._sign, self._say, self._stuck_s, self._end = spark, sign, say, stuck_s, end
+        self._seen: object = None
+        self._moved_at = time.monotonic()
+
+    def start(self) -> None:
+        """Begins to watch, until the process ends."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def look(self) -> None:
+        """Ends the process if nothing has moved for too long."""
+        sign = self._sign()
+        if sign is None or sign != self._seen or self._works():
+            self._seen, self._moved_at = sign, time.monotonic()
+        elif time.monotonic() - self._moved_at > self._stuck_s:
+            self._say(f"nothing has moved for {self._stuck_s:.0f} s in {sign}: ending, so that a new process resumes the turn")
+            self._end(ServerFailed.exit_code)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY_S)
+            self.look()
+
+    def _works(self) -> bool:
+        """Whether Spark runs a job."""
+        try:
+            return bool(self._spark.sparkContext.statusTracker().getActiveJobsIds())
+        except FAILURES:
+            return False

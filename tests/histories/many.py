@@ -1,0 +1,55 @@
+"""Many histories at once, spread over processes."""
+
+import os
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import NamedTuple
+
+from tests.histories.steps import Step, drawn, shrunk
+from tests.histories.world import PRODUCT, Design, run
+
+CHUNK = 250
+
+
+class Failed(NamedTuple):
+    """A history that was not exact."""
+
+    seed: int
+    verdict: str
+
+
+def failed(seeds: Iterable[int], design: Design = PRODUCT) -> list[Failed]:
+    """Those of these histories that are not exact."""
+    verdicts = ((seed, run(drawn(seed, design.clock_steps), design)) for seed in seeds)
+    return [Failed(seed, verdict) for seed, verdict in verdicts if verdict != "exact"]
+
+
+def failed_of(count: int, design: Design = PRODUCT) -> list[Failed]:
+    """Those of the first `count` histories that are not exact; on all processors."""
+    chunks = [range(start, min(count, start + CHUNK)) for start in range(0, count, CHUNK)]
+    with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("forkserver")) as pool:
+        return [one for some in pool.map(failed, chunks, [design] * len(chunks)) for one in some]
+
+
+def first_failed(count: int, design: Design) -> Failed | None:
+    """The first of `count` histories that is not exact."""
+    for seed in range(count):
+        if found := failed([seed], design):
+            return found[0]
+    return None
+
+
+def cut_down(seed: int, design: Design = PRODUCT) -> list[Step]:
+    """The shortest part of a failing history that fails too."""
+    return shrunk(drawn(seed, design.clock_steps), lambda steps: run(steps, design) != "exact")
+
+
+def told(failures: Sequence[Failed], design: Design = PRODUCT) -> str:
+    """What a test says of failing histories: seeds and verdicts, and the first one cut down to what it takes."""
+    if not failures:
+        return ""
+    first = failures[0]
+    steps = "\n".join(f"    {step}" for step in cut_down(first.seed, design))
+    seeds = ", ".join(f"{one.seed} ({one.verdict})" for one in failures[:10])
+    return f"{len(failures)} histories are not exact, of seeds {seeds}\nseed {first.seed} comes down to\n{steps}"

@@ -1,0 +1,224 @@
+"""Stores in memory that keep the real ones' semantics.
+
+Rows and markers as in Cassandra: each cell has its own timestamp, the greater one wins, of equal ones the greater value;
+a delete hides what is not newer; an update of a row that is not there leaves a fragment. Aggregates as in MongoDB: a
+document takes a delta, or is set, only with a greater stamp. The writer's state refuses the holder of an earlier lease.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from engine.commands import Command, Marker
+from engine.errors import LeaseLost
+from engine.person import Cell, Position, Record, Row
+from engine.pins import pinned
+from engine.write_order import WriterState
+from tests.histories.process import Process
+from tests.histories.topic import Topic
+
+Cells = dict[str, tuple[int, Any]]
+Document = tuple[str, str]
+PINNABLE = ("nat", "gender", "birth_month", "email_domain", "rectified")
+
+
+class Table:
+    """A table of Cassandra: key -> column -> (timestamp, value)."""
+
+    def __init__(self, rows: Mapping[str, Cells] | None = None, tombs: Mapping[str, int] | None = None) -> None:
+        self.rows: dict[str, Cells] = {key: dict(cells) for key, cells in (rows or {}).items()}
+        self.tombs: dict[str, int] = dict(tombs or {})
+
+    def put(self, key: str, values: Mapping[str, Any], timestamp: int) -> None:
+        """Writes some columns of a row."""
+        if timestamp <= self.tombs.get(key, -1):
+            return
+        row = self.rows.setdefault(key, {})
+        for name, value in values.items():
+            have = row.get(name)
+            if have is None or timestamp > have[0] or (timestamp == have[0] and value > have[1]):
+                row[name] = timestamp, value
+
+    def delete(self, key: str, timestamp: int) -> None:
+        """Deletes a row: a tombstone."""
+        self.tombs[key] = max(self.tombs.get(key, -1), timestamp)
+        left = {name: cell for name, cell in self.rows.pop(key, {}).items() if cell[0] > timestamp}
+        if left:
+            self.rows[key] = left
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """The columns of a row that have a value."""
+        row = self.rows.get(key)
+        return None if row is None else {name: value for name, (_, value) in row.items()}
+
+    def copy(self) -> "Table":
+        return Table(self.rows, self.tombs)
+
+
+@dataclass
+class Memory:
+    """What the servers hold."""
+
+    topic: Topic
+    commands: list[Command] = field(default_factory=list)
+    profiles: Table = field(default_factory=Table)
+    marks: Table = field(default_factory=Table)
+    documents: dict[Document, tuple[int, dict[Cell, int]]] = field(default_factory=dict)
+    kept: tuple[int, WriterState] = (0, WriterState())
+    dead: Counter[str] = field(default_factory=Counter)
+    backup: tuple[Table, Table] | None = None
+
+    def rows(self) -> dict[str, Row]:
+        return {uuid: row for uuid in self.profiles.rows if (row := row_of(uuid, self.profiles.read(uuid)))}
+
+    def markers(self) -> dict[str, Marker]:
+        return {token: marker for token in self.marks.rows if (marker := marker_of(self.marks.read(token)))}
+
+    def cells(self) -> dict[Cell, int]:
+        return {cell: n for _, cells in self.documents.values() for cell, n in cells.items() if n}
+
+    def letters(self) -> Counter[str]:
+        """How many letters there are of each place: a repeat overwrites."""
+        return Counter(set(self.dead))
+
+    def purge(self) -> None:
+        """The tombstones go."""
+        self.profiles.tombs.clear()
+
+    def back_up(self) -> None:
+        self.backup = self.profiles.copy(), self.marks.copy()
+
+    def restore(self) -> bool:
+        """Cassandra comes back as it was, if there is a backup."""
+        if self.backup is None:
+            return False
+        self.profiles, self.marks = (table.copy() for table in self.backup)
+        return True
+
+
+def row_of(uuid: str, read: Mapping[str, Any] | None) -> Row | None:
+    """A row as it is read; of a fragment, what is missing is None."""
+    if read is None:
+        return None
+    get = read.get
+    at = Position(get("appended_at"), get("source_partition"), get("source_offset"))    # type: ignore[arg-type]
+    return Row(uuid, at, get("first_seen"), get("counted"), get("nat"), get("gender"), get("birth_month"),    # type: ignore[arg-type]
+               get("email_domain"), get("rectified", -1))    # type: ignore[arg-type]
+
+
+def marker_of(read: Mapping[str, Any] | None) -> Marker | None:
+    return None if read is None else Marker(**read)
+
+
+class MemoryStores:
+    """engine/write_order.py's `Stores`, and the look-ups of its batches, as one process sees them."""
+
+    def __init__(self, memory: Memory, process: Process) -> None:
+        self.memory, self.process = memory, process
+        self.write = process.write
+
+    def state(self) -> WriterState:
+        return self.memory.kept[1]
+
+    def save(self, state: WriterState) -> None:
+        self.write(lambda: self._save(state))
+
+    def _save(self, state: WriterState) -> None:
+        if self.memory.kept[0] > self.process.number:
+            raise LeaseLost("another process has written the state")
+        self.memory.kept = self.process.number, state
+
+    def control_end(self) -> int:
+        return len(self.memory.commands)
+
+    def commands(self, start: int, end: int) -> list[Command]:
+        return self.memory.commands[start:end]
+
+    def markers(self, tokens: Sequence[str]) -> dict[str, Marker]:
+        read = self.memory.marks.read
+        return {token: marker for token in tokens if (marker := marker_of(read(token)))}
+
+    def read_rows(self, uuids: Iterable[str]) -> dict[str, Row]:
+        read = self.memory.profiles.read
+        return {uuid: row for uuid in uuids if (row := row_of(uuid, read(uuid)))}
+
+    def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
+        self.write(*[partial(self._add, key, cells, stamp)
+                     for key, cells in by_document(deltas).items()])
+
+    def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
+        stood, counts = self.memory.documents.get(key, (-1, {}))
+        if stood < stamp:
+            self.memory.documents[key] = stamp, summed(counts, cells)
+
+    def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None:
+        self.write(*[partial(self._delete, uuid, timestamp) for uuid in uuids])
+
+    def _delete(self, uuid: str, timestamp: int) -> None:
+        self.memory.profiles.delete(uuid, timestamp)
+
+    def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None:
+        self.write(*[partial(self._set_columns, uuid, {"counted": now}, timestamp) for uuid, now in counted.items()])
+
+    def _set_columns(self, uuid: str, values: Mapping[str, Any], timestamp: int) -> None:
+        self.memory.profiles.put(uuid, values, timestamp)
+
+    def repin(self, markers: Mapping[str, Marker], timestamp: int) -> None:
+        """As engine/spark_pins.py: reads the rows, and writes whole groups of columns of those that stand."""
+        rows = [pinned(row, markers[uuid].pins, markers[uuid].rectified) for uuid, row in self.read_rows(markers).items()]
+        self.write(*[partial(self._set_columns, row.uuid, {name: getattr(row, name) for name in PINNABLE}, timestamp)
+                     for row in rows])
+
+    def put_rows(self, rows: Sequence[tuple[Row, Record]], timestamp: int) -> None:
+        """The batch's writes of rows, in any order."""
+        shuffled = self.process.random.sample(rows, len(rows))
+        self.write(*[partial(self._put, row, timestamp) for row, _ in shuffled])
+
+    def _put(self, row: Row, timestamp: int) -> None:
+        values = {"appended_at": row.at.appended_at, "source_partition": row.at.partition, "source_offset": row.at.offset,
+                  "first_seen": row.first_seen, "counted": row.counted, "nat": row.nat, "gender": row.gender,
+                  "birth_month": row.birth_month, "email_domain": row.email_domain}
+        if row.rectified >= 0:
+            values["rectified"] = row.rectified    # only where there are pins, as engine/spark_batch.py
+        self.memory.profiles.put(row.uuid, values, timestamp)
+
+    def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
+        self.write(*[partial(self._mark, mark, timestamp) for mark in markers])
+
+    def _mark(self, mark: Marker, timestamp: int) -> None:
+        self.memory.marks.put(mark.token, vars(mark), timestamp)
+
+    def put_letters(self, places: Sequence[str]) -> None:
+        """Puts dead letters and waits until they are kept."""
+        self.write(*[partial(self.memory.dead.update, [place]) for place in places])
+
+    def forget(self, uuids: Sequence[str]) -> None:
+        sent = len(self.memory.commands)
+        self.write(*[partial(self.memory.topic.null, uuid, self.memory.commands, sent) for uuid in uuids])
+
+    def recounted(self) -> Counter[Cell]:
+        return Counter(cell for row in self.memory.rows().values() for cell in row.cells())
+
+    def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
+        self.process.check()
+        want = {**{key: {} for key in self.memory.documents}, **by_document(cells)}
+        self.write(*[partial(self._set, key, made, stamp) for key, made in want.items()])
+
+    def _set(self, key: Document, cells: dict[Cell, int], stamp: int) -> None:
+        if self.memory.documents.get(key, (-1, {}))[0] < stamp:
+            self.memory.documents[key] = stamp, cells
+
+
+def by_document(cells: Mapping[Cell, int]) -> dict[Document, dict[Cell, int]]:
+    """Cells by the document they stand in, in one order."""
+    found: dict[Document, dict[Cell, int]] = {}
+    for cell, n in cells.items():
+        found.setdefault((cell.collection, cell.document), {})[cell] = n
+    return dict(sorted(found.items()))
+
+
+def summed(counts: Mapping[Cell, int], more: Mapping[Cell, int]) -> dict[Cell, int]:
+    """Two counts, cell by cell."""
+    return {cell: counts.get(cell, 0) + more.get(cell, 0) for cell in {**counts, **more}}

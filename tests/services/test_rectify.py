@@ -1,0 +1,115 @@
+"""A rectification pins what it sets: the row and the counts follow, later records do not undo it, an erasure forgets it."""
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine import commands
+from engine.clients import cassandra_session
+from engine.person import NATIONALITIES, Cell
+from engine.provision import provision
+from engine.settings import Settings
+from tests.people import CAPTURED, captured
+from tests.services.flow import Flow
+
+pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+
+PERSON = captured("1.4")[0]
+UUID, OTHER = (person["login"]["uuid"] for person in captured("1.4")[:2])
+PINS = {"name": {"first": "Ada", "last": "Canary-Lovelace"}, "email": "Ada@Pinned.example", "nat": "IE",
+        "dob": {"date": "1970-05-06"}, "location": {"city": "Cork", "postcode": "0691"}}
+FOLLOW = {"full_name": "Ada Canary-Lovelace", "display_name": "A. C.", "email": "Ada@Pinned.example",
+          "email_domain": "pinned.example", "nat": "IE", "birth_date": "1970-05-06", "birth_month": "1970-05",
+          "full_address": "0691 Cork", "city": "Cork", "postcode_area": "06", "state": None, "country": None,
+          "pinned": {"name", "email", "nat", "dob", "location"}}
+
+
+@pytest.fixture(scope="module")
+def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
+    """One flow for the tests of this file, which build on one another in their order."""
+    made = Flow(stack, tmp_path_factory.mktemp("rectify"), "rectify")
+    try:
+        yield made
+    finally:
+        made.stop(signal.SIGKILL)
+        provision(stack, lambda _: None)
+
+
+def rectify(flow: Flow, uuid: str, fields: dict[str, Any]) -> int:
+    """Sends the command and waits until it is carried out."""
+    offset = commands.send(flow.settings, flow.keys, "rectify", uuid, "R-9", fields=fields)
+    flow.quiet()
+    return offset
+
+
+def test_row_and_counts_follow_and_what_is_not_pinned_stays(flow: Flow) -> None:
+    flow.start()
+    flow.produce(CAPTURED["1.4"])
+    flow.quiet()
+    before, cells = flow.rows()[UUID], flow.cells()
+    offset = rectify(flow, UUID, PINS)
+    row = flow.rows()[UUID]
+    assert {name: row[name] for name in FOLLOW} == FOLLOW
+    assert row["rectified"] == offset
+    unpinned = set(before) - set(FOLLOW) - {"rectified", "age", "email_token"}
+    assert {name: row[name] for name in unpinned} == {name: before[name] for name in unpinned}
+    assert row["email_token"] == flow.keys.email_token("ada@pinned.example")
+    assert row["age"] == before["age_as_of"].date().year - 1970 - (before["age_as_of"].date().strftime("%m-%d") < "05-06")
+    after = flow.cells()
+    assert after[Cell("users_by_email_domain", "pinned.example")] == 1
+    assert after[Cell(NATIONALITIES, "IE", before["gender"], "1970-05")] == 1
+    gone = Cell(NATIONALITIES, before["nat"], before["gender"], before["birth_month"])
+    assert after.get(gone, 0) == cells[gone] - 1
+    assert flow.verify()["ok"]
+
+
+def test_a_later_record_of_the_source_changes_only_what_is_not_pinned(flow: Flow) -> None:
+    flow.send(UUID.encode(), json.dumps({**PERSON, "phone": "555-canary"}).encode())
+    flow.quiet()
+    row = flow.rows()[UUID]
+    assert {name: row[name] for name in FOLLOW} == FOLLOW
+    assert row["phone"] == "555-canary"
+    later = rectify(flow, UUID, {"phone": "112", "nat": "FR"})    # of a group pinned before, and a new one
+    row = flow.rows()[UUID]
+    assert (row["phone"], row["nat"], row["full_name"], row["rectified"]) == ("112", "FR", FOLLOW["full_name"], later)
+    assert row["pinned"] == {*FOLLOW["pinned"], "phone"}    # type: ignore[misc]
+    assert flow.verify()["ok"]
+
+
+def test_pins_are_sealed_at_rest_and_survive_a_lost_checkpoint(flow: Flow) -> None:
+    with cassandra_session(flow.settings, "verify") as session:
+        kept = session.execute(f"SELECT pins FROM {flow.settings.cassandra.keyspace}.markers WHERE suppression = %s",
+                               (flow.keys.suppression_token(UUID),)).one().pins
+    assert b"Lovelace" not in kept
+    assert "Lovelace" in flow.keys.open_pins(flow.keys.suppression_token(UUID), kept)
+    assert flow.stop() == 0
+    before = flow.rows()[UUID]
+    flow.forget_place()
+    flow.start()
+    flow.quiet()
+    assert flow.rows()[UUID] == before
+    assert flow.verify()["ok"]
+
+
+def test_a_pin_that_the_row_does_not_follow_is_found(flow: Flow) -> None:
+    rectify(flow, OTHER, {"phone": "999"})
+    table = f"{flow.settings.cassandra.keyspace}.profiles"
+    with cassandra_session(flow.settings, "stream") as session:
+        session.execute(f"UPDATE {table} SET rectified = 0 WHERE uuid = {OTHER}")
+    found = flow.verify(code=1)["findings"]
+    assert [(finding["where"], "rectified" in finding["what"]) for finding in found] == [(f"row {OTHER}", True)]
+    rectify(flow, OTHER, {"phone": "998"})
+    assert flow.verify()["ok"]
+
+
+def test_an_erasure_forgets_the_pins(flow: Flow) -> None:
+    flow.rollcall("erase", UUID)
+    flow.rollcall("lift", UUID)
+    flow.produce(CAPTURED["1.4"])
+    flow.quiet()
+    row = flow.rows()[UUID]
+    assert (row["nat"], row["pinned"], row["rectified"]) == (PERSON["nat"], None, None)
+    assert flow.verify()["ok"]
