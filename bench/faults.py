@@ -33,6 +33,7 @@ from kafka import TopicPartition
 
 from bench.installation import settings_toml
 from engine import commands, stack
+from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mongo_client
 from engine.errors import RollcallError
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
@@ -250,10 +251,10 @@ class Run:
         consumer = kafka_consumer(self.settings, "verify")
         try:
             waiting = int(consumer.end_offsets([control])[control]) - state.control
+            unread = backlog(consumer, self.settings.kafka.topic, {str(number): end for number, end in read.items()})
         finally:
             consumer.close()
-        return (waiting + (state.open is not None) + state.recount
-                + sum(end - read.get(number, 0) for number, end in self._ends().items()))
+        return waiting + unread + (state.open is not None) + state.recount
 
     def _somebody(self) -> str:
         """A person that the source has made."""
