@@ -255,22 +255,19 @@ class World:
                 order.turn(self.packed(stores, None, self.read, self.read))    # type: ignore[arg-type]
                 continue
             if self.plan is None:
-                process.keep(lambda: self._planned(process, self._ends(random, most)))
+                process.keep(lambda: self._planned(process, most))
             number, ends = self.batch, self.plan
             order.turn(self.packed(stores, number, self.read, ends))    # type: ignore[arg-type]
             process.keep(lambda number=number, ends=ends: self._committed(process, number, ends))    # type: ignore[misc]
 
-    def _ends(self, random: Random, most: int) -> tuple[int, ...]:
-        """Where the next batch ends: some records of each partition, so that one may be read long after the other."""
-        while True:
-            ends = tuple(min(end, start + random.randrange(most))
+    def _planned(self, process: Process, most: int) -> None:
+        """Writes down where the next batch ends: some records of each partition, so that one may be read long after the
+        other. Of two processes over one checkpoint Spark ends the earlier one."""
+        process.check()
+        while self.plan is None:
+            ends = tuple(min(end, start + process.random.randrange(most))
                          for start, end in zip(self.read, self.topic.ends(), strict=True))
-            if ends != self.read:
-                return ends
-
-    def _planned(self, process: Process, ends: tuple[int, ...]) -> None:
-        process.check()    # two processes over one checkpoint: Spark ends the earlier one
-        self.plan = ends
+            self.plan = ends if ends != self.read else None
 
     def _committed(self, process: Process, number: int, ends: tuple[int, ...]) -> None:
         process.check()
