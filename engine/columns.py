@@ -8,7 +8,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine.person import SCHEMA_FORM
+from engine.person import GENDER_FORM, NAT_FORM, SCHEMA_FORM
 from engine.spark_keys import token
 from engine.topics import PEOPLE_MAX_BYTES
 
@@ -103,8 +103,8 @@ def reason(key: Column, value: Column, person: Column, today: Column, schema: Co
         ("no_uuid", ~_holds(uuid_of(person).rlike(UUID_FORM))),
         ("key", ~_holds(key.cast("string") == uuid_of(person))),
         ("name", _any_nested([name["first"], name["last"]]) | (full_name(person) == "")),
-        ("gender", ~_holds(person["gender"].rlike(r"^[a-z]{1,20}\z"))),
-        ("nat", ~_holds(person["nat"].rlike(r"^[A-Z]{2,5}\z"))),
+        ("gender", ~_holds(person["gender"].rlike(rf"^{GENDER_FORM}\z"))),
+        ("nat", ~_holds(person["nat"].rlike(rf"^{NAT_FORM}\z"))),
         ("birth", ~_holds((birth >= F.lit(FIRST_BIRTH).cast("date")) & (birth <= today))),
         ("email", ~_holds(F.trim(person["email"]).rlike(EMAIL_FORM))),
         ("long", _any_longer([*texts, person["dob"], person["registered"]], LONGEST_TEXT)

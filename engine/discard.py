@@ -4,8 +4,6 @@ The record in MongoDB comes first, then the marks, then the letters go: killed i
 the record says rather too much than too little. `done` tells which.
 """
 
-import os
-import pwd
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,6 +16,7 @@ from engine.settings import Settings
 from engine.stores.aggregates import chunks
 from engine.stores.dead_letters import DISCARDED, DeadLetter, DeadLetters, Mark
 from engine.stores.schema import DISCARDS
+from engine.user import whoami
 
 PLACES_IN_ONE = 1000
 """Letters that one document names: it stays far below the 16 MiB of a document."""
@@ -26,15 +25,15 @@ PLACES_IN_ONE = 1000
 def discard(settings: Settings, letters: Sequence[DeadLetter], because: str) -> int:
     """Discards these letters; returns how many. Raises StoreAway, SignInRefused: the same call goes on."""
     keys = load_keys(settings)
-    who = pwd.getpwuid(os.getuid()).pw_name
     dead = DeadLetters(settings, PRINCIPAL, keys)
     try:
         with mongo_client(settings, PRINCIPAL) as client, mapped("writing down what is discarded", PRINCIPAL):
             kept = client[settings.mongo.database][DISCARDS]
             for some in chunks(list(letters), PLACES_IN_ONE):
                 number = str(uuid4())
-                kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": who, "because": because, "letters": len(some),
-                                 "reasons": _by_reason(some), "places": [letter.place for letter in some], "done": False})
+                kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": whoami(), "because": because,
+                                 "letters": len(some), "reasons": _by_reason(some),
+                                 "places": [letter.place for letter in some], "done": False})
                 _take_away(dead, some)
                 kept.update_one({"_id": number}, {"$set": {"done": True}})
     finally:

@@ -5,8 +5,6 @@ from compaction. To go on, the checkpoint is set aside: everything the topic sti
 are recounted, which is exact whatever was read before. What was lost stands in the collection `losses`.
 """
 
-import os
-import pwd
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +21,7 @@ from engine.errors import OffsetsLost, RollcallError, StoreAway
 from engine.settings import Settings
 from engine.spark_session import spark_session
 from engine.stores.schema import LOSSES
+from engine.user import whoami
 
 Say = Callable[[str], None]
 
@@ -124,18 +123,10 @@ def accept(settings: Settings, say: Say, dry_run: bool) -> list[Loss]:
 
 def write_down(database: Any, topic: str, checkpoint: str, found: Sequence[Loss]) -> None:
     """One document a partition. Its id names the loss, so that an interrupted acceptance writes it once."""
-    now, by = datetime.now(UTC), _user()
+    now, by = datetime.now(UTC), whoami()
     with mapped("writing down what was lost", "stream"):
         for loss in found:
             key = f"{checkpoint}:{topic}:{loss.partition}:{loss.first}"
             database[LOSSES].replace_one({"_id": key}, {
                 "_id": key, "topic": topic, "partition": loss.partition, "first": loss.first, "last": loss.last,
                 "at": now, "by": by, "checkpoint": checkpoint}, upsert=True)
-
-
-def _user() -> str:
-    """Who runs this, by the system's own record."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"uid {os.getuid()}"

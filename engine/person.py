@@ -14,6 +14,9 @@ NATIONALITIES = "users_by_nationality"
 DOMAINS = "users_by_email_domain"
 ARRIVALS = "arrivals"
 
+GENDER_FORM, NAT_FORM = r"[a-z]{1,20}", r"[A-Z]{2,5}"
+"""What a gender and a nationality look like, whole; the same in Python and in Java."""
+
 SCHEMA_FORM = r"1(\.\d{1,3})*"
 """Versions of a person's shape that are understood, as the header `schema` of a record names them."""
 

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from engine.errors import CommandRefused
-from engine.person import Row
+from engine.person import GENDER_FORM, NAT_FORM, Row
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "name": ("full_name", "display_name"),
@@ -43,9 +43,9 @@ def _day(value: str) -> bool:
 
 
 RULES: Mapping[str, tuple[Callable[[str], object], str]] = {
-    "email": (re.compile(r"[^@\s{]+@[^@\s]+").fullmatch, "text with one @ and a domain"),
-    "gender": (re.compile(r"[a-z]{1,20}").fullmatch, "a lower-case word"),
-    "nat": (re.compile(r"[A-Z]{2,5}").fullmatch, "the upper-case code of a nationality"),
+    "email": (re.compile(r"[^@\s\x00-\x1f\x7f{]+@[^@\s\x00-\x1f\x7f]+").fullmatch, "text with one @ and a domain"),
+    "gender": (re.compile(GENDER_FORM).fullmatch, "a lower-case word"),
+    "nat": (re.compile(NAT_FORM).fullmatch, "the upper-case code of a nationality"),
     "date": (_day, "a date as 1992-03-18, between 1900 and today"),
 }
 

@@ -88,7 +88,8 @@ def test_a_sealed_value_opens_at_its_place_only(keys: KeyRing) -> None:
 
 @pytest.mark.parametrize(("fields", "says"), [
     ({}, "of: name, location"), (None, "of: name, location"), ({"login": "canary"}, "received 'login'"),
-    ({"email": "canary"}, "one @"), ({"nat": "canary"}, "code of a nationality"), ({"gender": ["canary"]}, "lower-case word"),
+    ({"email": "canary"}, "one @"), ({"email": "canary@b\0.org"}, "one @"),
+    ({"nat": "canary"}, "code of a nationality"), ({"gender": ["canary"]}, "lower-case word"),
     ({"dob": {"date": "1970-02-30"}}, "a date as"), ({"dob": {"date": "2970-01-01"}}, "a date as"),
     ({"dob": "1970-01-01"}, "object of date"), ({"name": {"middle": "canary"}}, "object of first, last"),
     ({"name": {}}, "at least one of"), ({"phone": " "}, "not empty"), ({"phone": "9" * 251}, "at most 250"),

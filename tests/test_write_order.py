@@ -51,7 +51,7 @@ def test_a_failing_history_is_told_by_its_seed_and_the_steps_it_takes() -> None:
     seed = first_caught(50, design)
     assert seed is not None
     assert f"of seeds {seed.seed} (aggregates differ from a recount)" in said
-    assert said.count("\n    ") <= 2 * SHORT
+    assert said.count("\n    ") <= SHORT
     assert "work(crash=" in said
 
 

@@ -3,6 +3,7 @@
 A store whose program does not run is not asked: `rollcall up` starts it.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -21,7 +22,7 @@ CLOCK_MOST_S = 5.0
 """Seconds that two clocks may differ: turns are numbered by ours, records are dated by Kafka's."""
 
 
-class StoreCheck(Well):
+class StoreCheck(Well, ABC):
     """A check of one store that runs."""
 
     program = ""
@@ -34,9 +35,9 @@ class StoreCheck(Well):
             return self.ok(f"not asked: {self.program} is {status.state}; {UP} starts it")
         return self.ask(settings)
 
+    @abstractmethod
     def ask(self, settings: Settings) -> Finding:
         """What the store says. Raises StoreAway, SignInRefused."""
-        raise NotImplementedError
 
 
 class SignIns(StoreCheck):

@@ -11,7 +11,7 @@ that is put again by a replay is still known as handled. docs/decisions/0007 say
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -187,11 +187,6 @@ def read(settings: Settings, principal: str, keys: KeyRing) -> Box:
     finally:
         consumer.close()
     return Box(letters, marks)
-
-
-def read_all(settings: Settings, principal: str, keys: KeyRing) -> Iterator[DeadLetter]:
-    """The letters that are not handled, the newest of each place, in the order of the topic."""
-    yield from read(settings, principal, keys).standing
 
 
 def _take(record: Any, letters: dict[str, DeadLetter], marks: dict[str, Mark], keys: KeyRing) -> None:

@@ -73,7 +73,7 @@ class RealServers:
     def letters(self) -> Counter[str]:
         if not self.topic.rubbish:
             return Counter()
-        found = dead_letters.read_all(self.settings, "verify", self.keys)
+        found = dead_letters.read(self.settings, "verify", self.keys).standing
         return Counter(letter.place for letter in found if letter.place.startswith(f"{self.topic.name}-"))
 
     def purge(self) -> None:

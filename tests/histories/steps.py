@@ -92,6 +92,8 @@ def shrunk(steps: Sequence[Step], fails: Callable[[Sequence[Step]], bool]) -> li
     while now != before:
         before = now
         now = _simpler(_fewer(now, fails), fails)
+        if now == before:
+            now = _with_other_crashes(now, fails)
     return now
 
 
@@ -104,6 +106,19 @@ def _fewer(steps: list[Step], fails: Callable[[Sequence[Step]], bool]) -> list[S
             if len(without) < len(steps) and fails(without):
                 steps = without
         size //= 2
+    return steps
+
+
+def _with_other_crashes(steps: list[Step], fails: Callable[[Sequence[Step]], bool]) -> list[Step]:
+    """Without one step, where a later crash has to come so many writes earlier for that."""
+    for start in range(len(steps) - 1, -1, -1):
+        without = steps[:start] + steps[start + 1:]
+        for number in range(start, len(without)):
+            step = without[number]
+            for crash in range(step.said.get("crash") or 0):
+                trial = [*without[:number], Step(step.name, {**step.said, "crash": crash}), *without[number + 1:]]
+                if fails(trial):
+                    return trial
     return steps
 
 

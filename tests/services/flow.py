@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kafka import TopicPartition
 
@@ -48,6 +48,7 @@ class Flow:
         (home / "settings.toml").write_text("\n".join(
             f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
             for section, fields in sections.items()))
+        self._stack = stack
         self.settings = stack.model_copy(update={"home": home, **{
             section: getattr(stack, section).model_copy(update=fields) for section, fields in sections.items()}})
         ensure_keys(self.settings)
@@ -56,6 +57,14 @@ class Flow:
         self.stream: subprocess.Popen[bytes] | None = None
         self.log = home / "stream.log"
         self.log.touch()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Ends its stream, and gives the other tests their permissions again: provisioning took them for this flow's."""
+        self.stop(signal.SIGKILL)
+        provision(self._stack, lambda _: None)
 
     def rollcall(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Runs the command; `code` is the exit code that is expected."""
@@ -177,7 +186,7 @@ class Flow:
 
     def dead_letters(self) -> list[dead_letters.DeadLetter]:
         """Every dead letter, opened."""
-        return list(dead_letters.read_all(self.settings, "verify", self.keys))
+        return dead_letters.read(self.settings, "verify", self.keys).standing
 
     def verify(self, code: int | None = 0) -> dict[str, Any]:
         """What `rollcall verify` reports."""

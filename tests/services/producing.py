@@ -13,7 +13,7 @@ from engine.producer import Produced, produce
 from engine.sealing import load_keys
 from engine.settings import Settings
 from engine.sources.auto import open_source
-from engine.stores.dead_letters import DeadLetter, read_all
+from engine.stores.dead_letters import DeadLetter, read
 
 LIMIT_S = 60.0
 
@@ -63,7 +63,7 @@ def replayed(settings: Settings, path: Path) -> Produced:
 
 def letters(settings: Settings, name: str) -> dict[str, DeadLetter]:
     """Dead letters by place, of the places that begin with `name`."""
-    return {letter.place: letter for letter in read_all(settings, "verify", load_keys(settings))
+    return {letter.place: letter for letter in read(settings, "verify", load_keys(settings)).standing
             if letter.place.startswith(name)}
 
 

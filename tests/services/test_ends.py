@@ -9,7 +9,6 @@ import pytest
 
 from engine.errors import FolderUnusable, SignInRefused
 from engine.processes import Supervisor
-from engine.provision import provision
 from engine.settings import Settings
 from tests.lookalike import Lookalike, uuids
 from tests.services.flow import Flow
@@ -22,11 +21,8 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900),
 
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
-    made = Flow(stack, tmp_path_factory.mktemp("ends"), "ends", {"producer": {"source": "synthetic", "page": 100}})
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("ends"), "ends", {"producer": {"source": "synthetic", "page": 100}}) as made:
         yield made
-    finally:
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """An erased person stays erased: through replays, in the very same batch, after a lost checkpoint, until it is lifted."""
 
 import json
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,7 +8,6 @@ from kafka import TopicPartition
 
 from engine.clients import kafka_consumer
 from engine.person import NATIONALITIES
-from engine.provision import provision
 from engine.settings import Settings
 from tests.people import CAPTURED, captured
 from tests.services.flow import Flow
@@ -25,12 +23,8 @@ NOW_GONE = {ERASED, IN_SAME_BATCH, BEFORE_ITS_REPEAT}
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow for the tests of this file, which build on one another in their order."""
-    made = Flow(stack, tmp_path_factory.mktemp("erasure"), "erasure")
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("erasure"), "erasure") as made:
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)
 
 
 def users(flow: Flow) -> int:

@@ -14,7 +14,6 @@ import pytest
 
 from engine.birth_months import average_age
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES
-from engine.provision import provision
 from engine.settings import Settings
 from tests.people import CAPTURED, GENERATED, generated
 from tests.services.flow import MOVING, PERSONAL, Flow
@@ -25,12 +24,8 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow for the tests of this file, which build on one another in their order."""
-    made = Flow(stack, tmp_path_factory.mktemp("flow"), "flow")
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("flow"), "flow") as made:
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 def test_every_captured_person_is_a_row_or_a_dead_letter_with_its_reason(flow: Flow) -> None:

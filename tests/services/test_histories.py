@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from engine.clients import cassandra_session, mongo_client
-from engine.provision import provision
 from engine.settings import Settings
 from tests.histories.proof import Proof
 from tests.histories.real import RealServers, RealStores
@@ -22,12 +21,12 @@ HISTORIES, IN_A_PROOF = 30, 300
 @pytest.fixture(scope="module")
 def servers(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
     """Tables, collections and topics of their own."""
-    flow = Flow(stack, tmp_path_factory.mktemp("histories"), "histories")
-    with cassandra_session(flow.settings, "stream") as session, mongo_client(flow.settings, "stream") as client:
+    with (Flow(stack, tmp_path_factory.mktemp("histories"), "histories") as flow,
+          cassandra_session(flow.settings, "stream") as session,
+          mongo_client(flow.settings, "stream") as client):
         made = RealServers(flow.settings, flow.keys, session, client[flow.settings.mongo.database])
         yield made
         made.close()
-    provision(stack, lambda _: None)
 
 
 def test_histories_on_the_real_servers_are_exact(servers: RealServers, proof: Proof) -> None:

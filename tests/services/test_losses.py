@@ -2,7 +2,6 @@
 
 import json
 import re
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +9,6 @@ from kafka import TopicPartition
 
 from engine.clients import kafka_admin, kafka_consumer
 from engine.errors import LeaseHeld, OffsetsLost
-from engine.provision import provision
 from engine.settings import Settings
 from tests.people import generated
 from tests.services.flow import Flow
@@ -20,12 +18,8 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
-    made = Flow(stack, tmp_path_factory.mktemp("losses"), "losses")
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("losses"), "losses") as made:
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 def sent(flow: Flow, first: int, last: int) -> None:

@@ -1,7 +1,6 @@
 """A store that goes away while people flow: the same stream waits, says so where it is looked for, and goes on by itself."""
 
 import re
-import signal
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from engine import health
 from engine import stack as stacks
 from engine.health import Hop
 from engine.processes import PROGRAMS, SERVERS, Status, Supervisor
-from engine.provision import provision
 from engine.settings import Settings
 from tests.services.flow import Flow
 from tests.services.producing import Running, having, run
@@ -29,13 +27,9 @@ NAMES = {"cassandra": "Cassandra", "mongo": "MongoDB", "kafka": "Kafka"}
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow whose stream is never started a second time."""
-    made = Flow(stack, tmp_path_factory.mktemp("outages"), "outages")
-    made.start()
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("outages"), "outages") as made:
+        made.start()
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 class AllRun:

@@ -3,7 +3,6 @@
 import base64
 import json
 import random
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from kafka.errors import MessageSizeTooLargeError
 from engine import topics
 from engine.clients import kafka_producer
 from engine.producer import LARGEST
-from engine.provision import provision
 from engine.sender import Outgoing, Sender
 from engine.settings import Settings
 from engine.sources import parsed
@@ -34,13 +32,9 @@ Headers = list[tuple[str, bytes]]
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow with a running stream, for the tests of this file in their order."""
-    made = Flow(stack, tmp_path_factory.mktemp("poison"), "poison")
-    made.start()
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("poison"), "poison") as made:
+        made.start()
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 class Sent:

@@ -1,7 +1,6 @@
 """A rectification pins what it sets: the row and the counts follow, later records do not undo it, an erasure forgets it."""
 
 import json
-import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 from engine import commands
 from engine.clients import cassandra_session
 from engine.person import NATIONALITIES, Cell
-from engine.provision import provision
 from engine.settings import Settings
 from tests.people import CAPTURED, captured
 from tests.services.flow import Flow
@@ -30,12 +28,8 @@ FOLLOW = {"full_name": "Ada Canary-Lovelace", "display_name": "A. C.", "email": 
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow for the tests of this file, which build on one another in their order."""
-    made = Flow(stack, tmp_path_factory.mktemp("rectify"), "rectify")
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("rectify"), "rectify") as made:
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)
 
 
 def rectify(flow: Flow, uuid: str, fields: dict[str, Any]) -> int:

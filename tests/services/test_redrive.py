@@ -15,7 +15,6 @@ from kafka import TopicPartition
 
 from engine.claim import Claim, claimed
 from engine.clients import kafka_consumer, kafka_producer
-from engine.provision import provision
 from engine.redrive import BARRED, FAILED, READY, Redriven, redrive
 from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
@@ -34,13 +33,9 @@ Record = tuple[str, bytes]    # key, value
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow with a running stream; each test has people of its own."""
-    made = Flow(stack, tmp_path_factory.mktemp("redrive"), "redrive")
-    made.start()
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("redrive"), "redrive") as made:
+        made.start()
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 def person(test: int, number: int, **changes: Any) -> Person:

@@ -22,7 +22,6 @@ import pytest
 from engine.clients import mongo_client
 from engine.errors import LeaseHeld, LeaseLost
 from engine.person import ARRIVALS, NATIONALITIES
-from engine.provision import provision
 from engine.settings import CLONE, Settings
 from engine.stores.status import Status
 from engine.write_order import EPOCH, OpenTurn, WriterState
@@ -78,9 +77,8 @@ class Streams:
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """One flow for the tests of this file, which build on one another in their order."""
-    made = Flow(stack, tmp_path_factory.mktemp("writers"), "writers")
-    yield made
-    provision(stack, lambda _: None)    # the permissions of the other tests again
+    with Flow(stack, tmp_path_factory.mktemp("writers"), "writers") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ from engine.commands import Command, Marker, Verdict, fold
 from engine.person import ARRIVALS, DOMAINS, Cell, Position, Record, Row
 from engine.pins import pinned
 from engine.plain_batch import PlainBatch, PlainResolved
-from engine.provision import provision
 from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark_batch import SparkBatch, SparkResolved, Surroundings
@@ -45,8 +44,8 @@ PERSON = captured("1.4")[0]
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """Tables of its own."""
-    yield Flow(stack, tmp_path_factory.mktemp("batch"), "batch")
-    provision(stack, lambda _: None)
+    with Flow(stack, tmp_path_factory.mktemp("batch"), "batch") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

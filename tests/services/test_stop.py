@@ -10,7 +10,6 @@ import pytest
 from engine.clients import mongo_client
 from engine.errors import NotServed
 from engine.processes import Supervisor
-from engine.provision import provision
 from engine.settings import Settings
 from engine.stopping import stop_stream
 from engine.stores.status import Status
@@ -26,13 +25,9 @@ STOPS_WITHIN_S = 30.0
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """A flow with a backlog that its stream reads in many batches."""
-    made = Flow(stack, tmp_path_factory.mktemp("stop"), "stop", {"stream": {"max_offsets_per_trigger": 1000}})
-    run(having(made.settings, source="synthetic", seed="stop"), limit=PEOPLE)
-    try:
+    with Flow(stack, tmp_path_factory.mktemp("stop"), "stop", {"stream": {"max_offsets_per_trigger": 1000}}) as made:
+        run(having(made.settings, source="synthetic", seed="stop"), limit=PEOPLE)
         yield made
-    finally:
-        made.stop(signal.SIGKILL)
-        provision(stack, lambda _: None)    # the permissions of the other tests again
 
 
 @pytest.fixture
