@@ -92,9 +92,11 @@ class Stream:
         try:
             with self.lock:
                 self.running = f"batch {number}", datetime.now(UTC)
-                figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
-                self.outage.through(partial(self.close_turn, figures, ends, synthetic))
-                self.running = None
+                try:
+                    figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
+                    self.outage.through(partial(self.close_turn, figures, ends, synthetic))
+                finally:
+                    self.running = None    # whatever ended it: a stop must not be told of a batch that is over
         except BaseException as error:
             self.failure = self.failure or error
             if not isinstance(error, StopRequested | RollcallError):
