@@ -11,7 +11,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import cassandra
 import kafka.errors
@@ -33,6 +33,7 @@ from cassandra.policies import DCAwareRoundRobinPolicy, ExponentialReconnectionP
 from cassandra.pool import NoConnectionsAvailable
 from cassandra.query import named_tuple_factory
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from pydantic import SecretStr
 from pymongo import MongoClient
 
 from engine import secrets, topics
@@ -48,6 +49,13 @@ for _driver in ("kafka", "cassandra", "pymongo"):
 POLL_MS = 500
 RECONNECT_MOST_S = 5.0
 CASSANDRA_PROTOCOL = 5    # Cassandra 4 and later; masks and SAI need 5.0 anyway, and no downgrade has to be tried
+
+
+class Role(NamedTuple):
+    """Somebody who signs in to Cassandra with a password that is in no file."""
+
+    name: str
+    password: SecretStr
 
 
 def kafka_admin(settings: Settings, principal: str) -> KafkaAdminClient:
@@ -114,12 +122,13 @@ def read_until(consumer: KafkaConsumer, ends: Mapping[TopicPartition, int], pati
 
 
 @contextmanager
-def cassandra_session(settings: Settings, principal: str) -> Iterator[Session]:
+def cassandra_session(settings: Settings, principal: str, role: Role | None = None) -> Iterator[Session]:
     """A session without a keyspace; rows are named tuples. Leaving the block closes all its connections.
 
-    Consistency, time-out and data centre are those of the settings. Raises StoreAway, SignInRefused.
+    role: under which the principal works, if not its own. Consistency, time-out and data centre are those of the
+    settings. Raises StoreAway, SignInRefused.
     """
-    ours = settings.cassandra
+    ours, signed_in = settings.cassandra, role or Role(principal, secrets.password(settings, principal))
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=ours.datacenter)),
         consistency_level=cassandra.ConsistencyLevel.name_to_value[ours.consistency],
@@ -129,7 +138,7 @@ def cassandra_session(settings: Settings, principal: str) -> Iterator[Session]:
     with mapped(f"signing in to Cassandra at {ours.host}:{ours.port}", principal):
         cluster = Cluster(
             [ours.host], port=ours.port, protocol_version=CASSANDRA_PROTOCOL,
-            auth_provider=PlainTextAuthProvider(principal, secrets.password(settings, principal).get_secret_value()),
+            auth_provider=PlainTextAuthProvider(signed_in.name, signed_in.password.get_secret_value()),
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             connect_timeout=ours.request_timeout_s, control_connection_timeout=ours.request_timeout_s,
             # the driver's own pauses grow to ten minutes: a node that is back would be found long after that

@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Outage:
     """The wait of one program for one store at a time.
 
-    known: makes an error of ours of a foreign one, None where it knows nothing. record: keeps `{for, since, why}` where
+    known: what an error means, as another of ours; None where it knows nothing better. record: keeps `{for, since, why}` where
     `rollcall status` finds it; `for` is empty when nothing is waited for. again: called before each further try.
     """
 
@@ -56,7 +56,7 @@ class Outage:
 
     def met(self, error: Exception) -> float:
         """Says and records what is waited for; returns for how many seconds. Raises what is no outage."""
-        ours = error if isinstance(error, RollcallError) else self.known(error)
+        ours = self.known(error) or (error if isinstance(error, RollcallError) else None)
         if not isinstance(ours, StoreAway | SignInRefused):
             raise error if ours is None else ours from None
         now = time.monotonic()

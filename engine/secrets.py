@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from engine.errors import SettingsInvalid
 from engine.settings import Settings
 
-PRINCIPALS = ("broker", "provision", "producer", "stream", "governance", "verify", "redrive", "view")
+PRINCIPALS = ("broker", "provision", "producer", "stream", "fence", "governance", "verify", "redrive", "view")
 """Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; the others: one program each."""
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from engine import secrets
+from engine.clients import Role
 from engine.errors import ServerFailed, ToolMissing
 from engine.native import fetch, tools
 from engine.native.fetch import SPARK
@@ -22,8 +23,8 @@ REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
 """How Spark writes a binary literal."""
 
 
-def spark_session(settings: Settings, principal: str, name: str) -> SparkSession:
-    """A session signed in to Cassandra as `principal`; Kafka readers take `kafka_options`.
+def spark_session(settings: Settings, principal: str, name: str, role: Role | None = None) -> SparkSession:
+    """A session signed in to Cassandra as `principal`, or under `role`; Kafka readers take `kafka_options`.
 
     Raises ToolMissing without Java or the connectors, FolderUnusable, ServerFailed when Spark's Java does not start.
     """
@@ -83,8 +84,9 @@ def spark_session(settings: Settings, principal: str, name: str) -> SparkSession
             f"{ours.driver_memory} asks for? `rollcall doctor` looks.") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, on_interrupt)    # PySpark sets one of its own, which breaks the call it interrupts
-    spark.conf.set("spark.cassandra.auth.username", principal)
-    spark.conf.set("spark.cassandra.auth.password", secrets.password(settings, principal).get_secret_value())
+    signed_in = role or Role(principal, secrets.password(settings, principal))
+    spark.conf.set("spark.cassandra.auth.username", signed_in.name)
+    spark.conf.set("spark.cassandra.auth.password", signed_in.password.get_secret_value())
     return spark
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import pymongo
 from pyspark.sql import DataFrame, SparkSession
 
+from engine import fence
 from engine import lease as leases
 from engine.clients import cassandra_session, mongo_client
 from engine.errors import LeaseHeld, LeaseLost, OffsetsLost, Retryable, RollcallError, ServerFailed, SignInRefused, StoreAway
@@ -51,7 +52,7 @@ class Stream:
     """A running stream. `turn` is entered by Spark's batches and by idle turns, one at a time."""
 
     def __init__(self, settings: Settings, keys: KeyRing, spark: SparkSession, stores: StreamStores, lease: Lease,
-                 outage: Outage, say: Say) -> None:
+                 outage: Outage, say: Say, fenced: float = 0.0) -> None:
         self.settings, self.keys, self.spark, self.stores, self.lease = settings, keys, spark, stores, lease
         self.outage, self.stop, self.say = outage, outage.stop, say
         self.around = Surroundings(settings, keys, stores.dead_letters)
@@ -62,6 +63,7 @@ class Stream:
         self.last_line = time.monotonic()
         self.quiet_since = 0.0
         self.stood = 0
+        self.unsure_since = None if lease.clean else fenced    # of others' writes, until this stream has waited for them
         outage.again = self.afresh
         Watchdog(spark, self.sign, say).start()
 
@@ -175,9 +177,12 @@ class Stream:
 
     def settle(self) -> None:
         """Waits until nothing that was sent with unknown outcome can still land."""
-        wait = self.settings.longest_client_timeout_s + 1
-        self.say(f"the outcome of earlier writes is not known: waiting {wait:.0f} s until none can still land")
-        if self.stop.wait(wait):
+        since, self.unsure_since = self.unsure_since, None
+        wait = self.settings.longest_client_timeout_s + fence.CACHED_S
+        left = wait if since is None else since + wait - time.monotonic()
+        self.say(f"the outcome of earlier writes is not known: waiting {wait:.0f} s until none can still land"
+                 + ("" if since is None else f", of which {max(left, 0):.0f} s are left"))
+        if self.stop.wait(max(left, 0)):
             raise StopRequested
         self.lease.check()
 
@@ -217,6 +222,8 @@ class Stream:
             return
         self.last_line = time.monotonic()
         self.stores.status.trim()
+        if self.order is not None:
+            self.order.tidy()
         nationalities = sorted(((kept["users"], kept["_id"]) for kept in
                                 self.stores.aggregates.documents(NATIONALITIES)), reverse=True)
         first = ", ".join(f"{name} {users}" for users, name in nationalities[:5])
@@ -241,13 +248,15 @@ def run(settings: Settings, say: Say) -> None:
         say(f"holding lease {lease.number}")
         stream = None
         try:
-            session = outage.through(lambda: stack.enter_context(cassandra_session(settings, "stream")))
-            spark = spark_session(settings, "stream", "stream")
+            role = outage.through(lambda: fence.raised(settings, lease.number))
+            fenced = time.monotonic()    # Spark starts while earlier writes may still land
+            session = outage.through(lambda: stack.enter_context(cassandra_session(settings, "stream", role)))
+            spark = spark_session(settings, "stream", "stream", role)
             letters = DeadLetters(settings, "stream", keys)
             stores = outage.through(lambda: StreamStores(settings, keys, session, database, lease, letters,
                                                          lambda: recounted(settings, spark),
                                                          partial(repin, settings, spark, keys)))
-            stream = Stream(settings, keys, spark, stores, lease, outage, say)
+            stream = Stream(settings, keys, spark, stores, lease, outage, say, fenced)
             stopping.doing = stream.doing
             live(stream)
             stores.close()
@@ -273,16 +282,17 @@ def taken(database: Any, settings: Settings, outage: Outage, say: Say) -> Lease:
 
 
 def explained(lease: Lease, error: BaseException) -> RollcallError | None:
-    """What a failure means. In a stream that stood still while another took over anything may fail, and that is why."""
-    if (ours := translated(error)) is not None:
-        return ours
-    try:
-        lease.check()
-    except LeaseLost as lost:
-        return lost
-    except RollcallError:    # MongoDB does not answer: that says nothing of this failure
-        pass
-    return None
+    """What a failure means. In a stream that stood still while another took over anything may fail, and that is why:
+    Cassandra above all refuses it (engine/fence.py)."""
+    ours = error if isinstance(error, RollcallError) else translated(error)
+    if ours is None or isinstance(ours, SignInRefused):
+        try:
+            lease.check()
+        except LeaseLost as lost:
+            return lost
+        except RollcallError:    # MongoDB does not answer: that says nothing of this failure
+            pass
+    return ours
 
 
 def recorded(status: Status, lease: Lease, waiting: dict[str, Any]) -> None:

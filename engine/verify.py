@@ -34,6 +34,7 @@ from engine.stores import dead_letters
 from engine.stores.aggregates import COLLECTIONS, Aggregates
 from engine.stores.dead_letters import Box
 from engine.stores.status import Status
+from engine.write_order import EPOCH
 
 Say = Callable[[str], None]
 
@@ -137,7 +138,8 @@ def _read(settings: Settings, keys: KeyRing, spark: SparkSession, status: Status
     report.erased = markers.where("erased").count()
     say(f"reading dead letters and aggregates ({report.rows} rows were read)")
     box = dead_letters.read(settings, "verify", keys)
-    return report, Taken(topic, profiles, markers, box, aggregates.cells(), aggregates.contradictions())
+    since = 0 if state.recount else state.epoch * EPOCH    # what lies below was inserted late and counts for nothing
+    return report, Taken(topic, profiles, markers, box, aggregates.cells(since), aggregates.contradictions(since))
 
 
 def _compare(taken: Taken, keys: KeyRing, report: Report, say: Say) -> None:

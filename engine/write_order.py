@@ -114,7 +114,7 @@ class Stores(Protocol):
     def markers(self, tokens: Sequence[str]) -> dict[str, Marker]: ...
 
     def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
-        """Adds to every document whose stamp is smaller, and stamps it."""
+        """Adds to every document whose stamp is smaller, and stamps it; one of an earlier epoch counts for nothing."""
 
     def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None: ...
 
@@ -133,6 +133,9 @@ class Stores(Protocol):
 
     def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
         """Sets every document to these counts; what has none left becomes zero."""
+
+    def sweep(self, stamp: int) -> None:
+        """Sets every document with a smaller stamp to zero."""
 
 
 @dataclass
@@ -216,6 +219,12 @@ class WriteOrder:
         self.stores.set_aggregates(self.stores.recounted(), state.epoch * EPOCH)
         self.say("recounted")
         return self._save(replace(state, recount=False, open=None))
+
+    def tidy(self) -> None:
+        """Between turns: a writer that was paused since before a recount may have inserted documents that it does not know."""
+        state = self.stores.state()
+        if not state.recount:
+            self.stores.sweep(state.epoch * EPOCH)
 
     def _belonging_to_checkpoint(self, state: WriterState) -> WriterState:
         """A new checkpoint makes every record new again, so commands are read again and all is recounted."""

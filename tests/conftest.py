@@ -12,17 +12,24 @@ from engine import stack as stacks
 from engine.processes import left_over
 from engine.settings import Settings, load
 from tests.command_lines import Watch
-from tests.histories.proof import Proof
+from tests.proof import Proof
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make proof-histories`."""
-    parser.addoption("--proof", type=Path, metavar="FILE", help="300 histories on the real servers; figures into FILE")
+    """`make proof-...`."""
+    parser.addoption("--proof", type=Path, metavar="FILE", help="the long form of the tests that have one; figures into FILE")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What only a proof runs is left out of every other run."""
+    if config.getoption("--proof") is None:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("proof")])
+        items[:] = [item for item in items if not item.get_closest_marker("proof")]
 
 
 @pytest.fixture(scope="session")
 def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
-    """Where figures of the crash histories go."""
+    """Whether this run is a proof, and where its figures go."""
     kept = Proof(request.config.getoption("--proof"))
     yield kept
     kept.write()

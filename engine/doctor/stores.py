@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from kafka import TopicPartition
 
-from engine import clients, topics
+from engine import clients, fence, topics
 from engine.doctor.finding import HERE, UP, Check, Finding, Well
 from engine.processes import Supervisor
 from engine.provision.cassandra import GRANTS
@@ -94,6 +94,24 @@ class Tables(StoreCheck):
         return self.ok(f"{', '.join(table.name for table in TABLES)} in keyspace {keyspace}")
 
 
+class CachedPermissions(StoreCheck):
+    """Cassandra forgets soon enough what the role of an earlier stream might do."""
+
+    name, program = "permissions", "cassandra"
+
+    def ask(self, settings: Settings) -> Finding:
+        """As `provision`, the only one that may look."""
+        with (clients.mapped("looking at the settings", "provision"),
+              clients.cassandra_session(settings, "provision") as session):
+            said = {name: session.execute("SELECT value FROM system_views.settings WHERE name = %s", (name,)).one().value
+                    for name in ("roles_validity", "permissions_validity")}
+        long = [f"{name}: {value}" for name, value in said.items() if _seconds(value) > fence.CACHED_S]
+        if long:
+            return self.bad(f"Cassandra keeps what a role may do for {', '.join(long)}", "set both to 2s in cassandra.yaml: "
+                            f"a stream that takes over waits {fence.CACHED_S:.0f} s until the one before can write no more")
+        return self.ok(", ".join(f"{name} {value}" for name, value in said.items()))
+
+
 class Collections(StoreCheck):
     """The collections of aggregates and of the stream's state are there."""
 
@@ -126,6 +144,13 @@ class Clock(StoreCheck):
             return self.bad(f"it says {theirs:%Y-%m-%d %H:%M:%S} UTC where we say {after:%Y-%m-%d %H:%M:%S} UTC",
                             "set both clocks by the network (NTP): turns are numbered by one and records dated by the other")
         return self.ok(f"{off:.1f} s apart" if off else "agrees with ours")
+
+
+def _seconds(duration: str) -> float:
+    """A duration as Cassandra writes it: 2s, 2000ms, 1m."""
+    units = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+    number = duration.rstrip("".join(units))
+    return float(number) * units[duration.removeprefix(number)]
 
 
 def _kafka_signs_in(settings: Settings, principal: str) -> None:
@@ -172,6 +197,6 @@ def _kafka_time(settings: Settings) -> datetime | None:
 STORES: tuple[Check, ...] = (
     SignIns("kafka", lambda _: USERS, _kafka_signs_in), SignIns("cassandra", lambda _: GRANTS, _cassandra_signs_in),
     SignIns("mongo", lambda settings: wanted_roles(settings.mongo), _mongo_signs_in),
-    Topics(), Tables(), Collections(),
+    Topics(), Tables(), CachedPermissions(), Collections(),
     Clock("kafka", _kafka_time), Clock("cassandra", _cassandra_time), Clock("mongo", _mongo_time))
 """What the stores are asked, in order."""

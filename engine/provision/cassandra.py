@@ -6,26 +6,32 @@ from typing import Any
 
 from cassandra.cluster import Session
 
-from engine import secrets
+from engine import fence, secrets
 from engine.clients import cassandra_session, mapped
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
 from engine.provision.changes import Changes, settled
 from engine.settings import Settings
 from engine.stores.schema import MARKERS, MASK, PROFILES, TABLES, Column, Table
 
+ALL_ROLES = "<all roles>"
+
 GRANTS: dict[str, dict[str, frozenset[str]]] = {
-    "stream": {
-        PROFILES.name: frozenset({"SELECT", "MODIFY", "UNMASK"}),
-        MARKERS.name: frozenset({"SELECT", "MODIFY", "UNMASK"})},
+    "stream": {},    # it works under a role that the fence makes for the holder of the lease
+    fence.PRINCIPAL: {
+        PROFILES.name: frozenset({*fence.PERMISSIONS, "AUTHORIZE"}), MARKERS.name: frozenset({*fence.PERMISSIONS, "AUTHORIZE"}),
+        ALL_ROLES: frozenset({"CREATE", "DESCRIBE"})},
     "producer": {MARKERS.name: frozenset({"SELECT"})},
     "verify": {PROFILES.name: frozenset({"SELECT", "UNMASK"}), MARKERS.name: frozenset({"SELECT", "UNMASK"})},
     "governance": {MARKERS.name: frozenset({"SELECT"})},
     "redrive": {PROFILES.name: frozenset({"SELECT"}), MARKERS.name: frozenset({"SELECT"})},
 }
-"""Role -> table -> permissions. The roles are no superusers and belong to no other role."""
+"""Role -> table (or resource) -> permissions. The roles are no superusers and belong to no other role."""
 
 DDL_TIMEOUT_S = 60.0
 """Seconds a change of the schema may take: on a cold server much longer than a read."""
+
+MADE_BY_FENCE = re.compile(r"<role stream_\w+_\d+>")
+"""Who makes a role may do everything with it: these permissions come and go with the leases."""
 
 Grant = tuple[str, str]
 """Permission and resource, as Cassandra lists them: ("SELECT", "<table rollcall.markers>")."""
@@ -188,11 +194,12 @@ def _signs_in(settings: Settings, role: str) -> bool:
 def _grants(session: Session, keyspace: str, role: str, changes: Changes) -> None:
     """Missing permissions first, surplus ones after, so that nobody is locked out in between."""
     wanted: set[Grant] = {
-        (permission, f"<table {keyspace}.{table}>")
-        for table, permissions in GRANTS[role].items() for permission in permissions}
+        (permission, name if name == ALL_ROLES else f"<table {keyspace}.{name}>")
+        for name, permissions in GRANTS[role].items() for permission in permissions}
     there: set[Grant] = {
         (row.permission, row.resource)
-        for row in session.execute(f"LIST ALL PERMISSIONS OF {role} NORECURSIVE", timeout=DDL_TIMEOUT_S)}
+        for row in session.execute(f"LIST ALL PERMISSIONS OF {role} NORECURSIVE", timeout=DDL_TIMEOUT_S)
+        if not (role == fence.PRINCIPAL and MADE_BY_FENCE.fullmatch(row.resource))}
     for permission, resource in sorted(wanted - there):
         _change(session, f"GRANT {permission} ON {in_cql(resource)} TO {role}")
         changes.made(f"Cassandra role {role}: granted {permission} on {resource.strip('<>')}")

@@ -4,7 +4,7 @@ FerretDB sets the manner (docs/decisions/0002): at most `settings.mongo.bulk` op
 `insert_many`, the others by an update whose filter holds the stamp, which is no error when it does not match.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pymongo import ReplaceOne, UpdateOne
@@ -14,6 +14,7 @@ from pymongo.errors import BulkWriteError
 
 from engine.clients import mapped
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
+from engine.write_order import EPOCH
 
 COLLECTIONS = (NATIONALITIES, DOMAINS, ARRIVALS)
 DUPLICATE_KEY = 11000
@@ -42,17 +43,22 @@ class Aggregates:
                 collection, documents = self.database[name], want.get(name, {})
                 there = {kept["_id"] for kept in collection.find({}, {"_id": 1})}
                 fresh = {key: nested(key, documents.get(key, {"users": 0}), stamp) for key in there | set(documents)}
-                for some in chunks([fresh[key] for key in fresh if key not in there], self.bulk):
-                    collection.insert_many(some, ordered=False)
-                replaced = [ReplaceOne({"_id": key, "stamp": {"$lt": stamp}}, fresh[key]) for key in there]
-                for changes in chunks(replaced, self.bulk):
-                    collection.bulk_write(changes, ordered=False)
+                late = self._insert(collection, [fresh[key] for key in fresh if key not in there])
+                self._replace(collection, [fresh[key] for key in [*there, *late]], stamp)
 
-    def cells(self) -> dict[Cell, int]:
+    def sweep(self, stamp: int) -> None:
+        """Zeroes every document whose stamp is smaller."""
+        for name in COLLECTIONS:
+            with mapped("reading or writing aggregates"):
+                collection = self.database[name]
+                late = [kept["_id"] for kept in collection.find({"stamp": {"$lt": stamp}}, {"_id": 1})]
+                self._replace(collection, [nested(key, {"users": 0}, stamp) for key in late], stamp)
+
+    def cells(self, since: int = 0) -> dict[Cell, int]:
         """What the documents say, cell by cell; `users` and `by_gender` are checked by `contradictions`."""
         counts: dict[Cell, int] = {}
         for name in COLLECTIONS:
-            for kept in self.documents(name):
+            for kept in self.documents(name, since):
                 if name == NATIONALITIES:
                     for gender, months in kept.get("births", {}).items():
                         counts |= {Cell(name, kept["_id"], gender, month): n for month, n in months.items()}
@@ -60,15 +66,15 @@ class Aggregates:
                     counts[Cell(name, kept["_id"])] = kept["users"]
         return {cell: n for cell, n in counts.items() if n}
 
-    def documents(self, name: str) -> list[Document]:
-        """All documents of one collection."""
+    def documents(self, name: str, since: int = 0) -> list[Document]:
+        """All documents of one collection, from this stamp on."""
         with mapped("reading or writing aggregates"):
-            return list(self.database[name].find({}))
+            return list(self.database[name].find({"stamp": {"$gte": since}}))
 
-    def contradictions(self) -> list[str]:
+    def contradictions(self, since: int = 0) -> list[str]:
         """Documents whose `users` or `by_gender` are not the sum of their births, each named."""
         wrong = []
-        for kept in self.documents(NATIONALITIES):
+        for kept in self.documents(NATIONALITIES, since):
             births = {gender: sum(months.values()) for gender, months in kept.get("births", {}).items()}
             genders = {gender: n for gender, n in kept.get("by_gender", {}).items() if n}
             if genders != {gender: n for gender, n in births.items() if n} or kept["users"] != sum(births.values()):
@@ -76,31 +82,41 @@ class Aggregates:
         return wrong
 
     def _add(self, collection: Collection[Document], documents: Mapping[str, Mapping[str, int]], stamp: int) -> None:
+        """What is missing is inserted. What turns out to be there may be of an earlier epoch: a writer that was paused since
+        before the recount inserted it late. It is replaced where it is, for nothing of it counts, and added to where not."""
+        epoch = stamp - stamp % EPOCH
         stamps = {kept["_id"]: kept["stamp"] for kept in collection.find({"_id": {"$in": list(documents)}}, {"stamp": 1})}
-        late = [key for key, kept in stamps.items() if kept < stamp]
-        for some in chunks([key for key in documents if key not in stamps], self.bulk):
-            late += self._insert(collection, {key: documents[key] for key in some}, stamp)
+        fresh = {key: nested(key, steps, stamp) for key, steps in documents.items()}
+        behind = [key for key, kept in stamps.items() if kept < stamp]
+        there = self._insert(collection, [fresh[key] for key in documents if key not in stamps])
+        self._replace(collection, [fresh[key] for key in [*there, *behind] if stamps.get(key, 0) < epoch], epoch)
         updates = []
-        for key in late:
+        for key in [*there, *behind]:
             change: Document = {"$set": {"stamp": stamp}}
             if steps := {path: n for path, n in documents[key].items() if n}:
                 change["$inc"] = steps
-            updates.append(UpdateOne({"_id": key, "stamp": {"$lt": stamp}}, change))
-        for some_updates in chunks(updates, self.bulk):
-            collection.bulk_write(some_updates, ordered=False)
+            updates.append(UpdateOne({"_id": key, "stamp": {"$gte": epoch, "$lt": stamp}}, change))
+        for some in chunks(updates, self.bulk):
+            collection.bulk_write(some, ordered=False)
 
-    def _insert(self, collection: Collection[Document], documents: Mapping[str, Mapping[str, int]],
-                stamp: int) -> list[str]:
+    def _insert(self, collection: Collection[Document], documents: Sequence[Document]) -> list[str]:
         """Inserts what is missing; returns the keys that turned out to be there."""
-        try:
-            collection.insert_many([nested(key, steps, stamp) for key, steps in documents.items()], ordered=False)
-        except BulkWriteError as error:
-            faults = error.details["writeErrors"]
-            if any(fault["code"] != DUPLICATE_KEY for fault in faults):
-                raise
-            keys = list(documents)
-            return [keys[fault["index"]] for fault in faults]
-        return []
+        there = []
+        for some in chunks(documents, self.bulk):
+            try:
+                collection.insert_many(some, ordered=False)
+            except BulkWriteError as error:
+                faults = error.details["writeErrors"]
+                if any(fault["code"] != DUPLICATE_KEY for fault in faults):
+                    raise
+                there += [some[fault["index"]]["_id"] for fault in faults]
+        return there
+
+    def _replace(self, collection: Collection[Document], documents: Sequence[Document], below: int) -> None:
+        """Sets documents whole where they have a stamp below this one."""
+        changes = [ReplaceOne({"_id": fresh["_id"], "stamp": {"$lt": below}}, fresh) for fresh in documents]
+        for some in chunks(changes, self.bulk):
+            collection.bulk_write(some, ordered=False)
 
 
 def increments(deltas: Mapping[Cell, int]) -> dict[str, dict[str, dict[str, int]]]:
@@ -128,7 +144,7 @@ def nested(key: str, steps: Mapping[str, int], stamp: int) -> Document:
     return made | {"stamp": stamp}
 
 
-def chunks(items: list[T], size: int) -> Iterator[list[T]]:
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """The items, `size` at a time."""
     for start in range(0, len(items), size):
         yield items[start:start + size]

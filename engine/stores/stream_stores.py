@@ -90,6 +90,10 @@ class StreamStores:
         self.lease.check()
         self.aggregates.set_all(cells, stamp)
 
+    def sweep(self, stamp: int) -> None:
+        """Zeroes aggregates of an earlier epoch."""
+        self.aggregates.sweep(stamp)
+
     def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None:
         """Deletes rows."""
         self.profiles.delete(uuids, timestamp)

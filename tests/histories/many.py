@@ -41,9 +41,9 @@ def differs(steps: Sequence[Step], design: Design) -> bool:
     return run(steps, design) != "exact" and (right == design or run(steps, right) == "exact")
 
 
-def first_caught(count: int, design: Design) -> Failed | None:
-    """The first of `count` histories that tells a wrong design from the right one."""
-    for seed in range(count):
+def first_caught(seeds: Iterable[int], design: Design) -> Failed | None:
+    """The first of these histories that tells a wrong design from the right one."""
+    for seed in seeds:
         steps = drawn(seed, design.clock_steps)
         if differs(steps, design):
             return Failed(seed, run(steps, design))

@@ -2,7 +2,8 @@
 
 Rows and markers as in Cassandra: each cell has its own timestamp, the greater one wins, of equal ones the greater value;
 a delete hides what is not newer; an update of a row that is not there leaves a fragment. Aggregates as in MongoDB: a
-document takes a delta, or is set, only with a greater stamp. The writer's state refuses the holder of an earlier lease.
+document takes a delta, or is set, only with a greater stamp. The writer's state refuses the holder of an earlier lease, and
+so do rows and markers once the next holder's fence has settled (engine/fence.py).
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from engine.commands import Command, Marker
 from engine.errors import LeaseLost
 from engine.person import Cell, Position, Record, Row
 from engine.pins import pinned
-from engine.write_order import WriterState
+from engine.write_order import EPOCH, WriterState
 from tests.histories.process import Process
 from tests.histories.topic import Topic
 
@@ -67,6 +68,7 @@ class Memory:
     marks: Table = field(default_factory=Table)
     documents: dict[Document, tuple[int, dict[Cell, int]]] = field(default_factory=dict)
     kept: tuple[int, WriterState] = (0, WriterState())
+    fence: int = 0    # holders of earlier leases cannot write rows and markers
     dead: Counter[str] = field(default_factory=Counter)
     backup: tuple[Table, Table] | None = None
 
@@ -123,7 +125,10 @@ class MemoryStores:
         return self.memory.kept[1]
 
     def save(self, state: WriterState) -> None:
+        """As engine/stores/stream_stores.py: after a turn was opened, its lease is looked at once more."""
         self.write(lambda: self._save(state))
+        if state.open is not None or state.recount:
+            self.process.check()
 
     def _save(self, state: WriterState) -> None:
         if self.memory.kept[0] > self.process.number:
@@ -151,18 +156,24 @@ class MemoryStores:
     def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
         stood, counts = self.memory.documents.get(key, (-1, {}))
         if stood < stamp:
-            self.memory.documents[key] = stamp, summed(counts, cells)
+            of_this_epoch = stood >= stamp - stamp % EPOCH
+            self.memory.documents[key] = stamp, summed(counts if of_this_epoch else {}, cells)
 
     def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None:
         self.write(*[partial(self._delete, uuid, timestamp) for uuid in uuids])
 
+    def _let_in(self) -> None:
+        self.process.let_in(self.memory.fence)
+
     def _delete(self, uuid: str, timestamp: int) -> None:
+        self._let_in()
         self.memory.profiles.delete(uuid, timestamp)
 
     def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None:
         self.write(*[partial(self._set_columns, uuid, {"counted": now}, timestamp) for uuid, now in counted.items()])
 
     def _set_columns(self, uuid: str, values: Mapping[str, Any], timestamp: int) -> None:
+        self._let_in()
         self.memory.profiles.put(uuid, values, timestamp)
 
     def repin(self, markers: Mapping[str, Marker], timestamp: int) -> None:
@@ -177,6 +188,7 @@ class MemoryStores:
         self.write(*[partial(self._put, row, timestamp) for row, _ in shuffled])
 
     def _put(self, row: Row, timestamp: int) -> None:
+        self._let_in()
         values = {"appended_at": row.at.appended_at, "source_partition": row.at.partition, "source_offset": row.at.offset,
                   "first_seen": row.first_seen, "counted": row.counted, "nat": row.nat, "gender": row.gender,
                   "birth_month": row.birth_month, "email_domain": row.email_domain}
@@ -188,6 +200,7 @@ class MemoryStores:
         self.write(*[partial(self._mark, mark, timestamp) for mark in markers])
 
     def _mark(self, mark: Marker, timestamp: int) -> None:
+        self._let_in()
         self.memory.marks.put(mark.token, vars(mark), timestamp)
 
     def put_letters(self, places: Sequence[str]) -> None:
@@ -209,6 +222,9 @@ class MemoryStores:
     def _set(self, key: Document, cells: dict[Cell, int], stamp: int) -> None:
         if self.memory.documents.get(key, (-1, {}))[0] < stamp:
             self.memory.documents[key] = stamp, cells
+
+    def sweep(self, stamp: int) -> None:
+        self.write(*[partial(self._set, key, {}, stamp) for key, (stood, _) in self.memory.documents.items() if stood < stamp])
 
 
 def by_document(cells: Mapping[Cell, int]) -> dict[Document, dict[Cell, int]]:

@@ -34,6 +34,11 @@ class Process:
         self._killed = False
         self._main, self._own = threading.Semaphore(0), threading.Semaphore(0)
 
+    def let_in(self, fence: int) -> None:
+        """Cassandra knows the roles of holders from this one on."""
+        if self.number < fence:
+            raise LeaseLost("Cassandra refuses the role of an earlier holder")
+
     def write(self, *acts: Act) -> None:
         """Sends writes in parallel."""
         for number, act in enumerate(acts):

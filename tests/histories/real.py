@@ -54,7 +54,7 @@ class RealServers:
 
     def begin(self, names: Names) -> None:
         """Forgets the history before."""
-        self.names, self.topic = names, Topic(f"history{names.history}")
+        self.names, self.topic, self.fence = names, Topic(f"history{names.history}"), 0
         self.commands: list[Command] = []
         for name in COLLECTIONS:
             self.database[name].delete_many({})
@@ -96,7 +96,7 @@ class RealStores(StreamStores):
         self.__dict__.update(vars(servers.stores))
         self.servers, self.process = servers, process
         self.lease: Any = process
-        self.profiles = self.cassandra = BreakingProfiles(servers.stores.profiles, process)
+        self.profiles = self.cassandra = BreakingProfiles(servers, process)
         database: Any = BreakingDatabase(servers.database, process)
         self.aggregates = Aggregates(database, servers.settings.mongo.bulk)
         self.status = Status(database)
@@ -135,9 +135,9 @@ class RealStores(StreamStores):
 class BreakingProfiles(Profiles):
     """Statement by statement."""
 
-    def __init__(self, profiles: Profiles, process: Process) -> None:
-        self.__dict__.update(vars(profiles))
-        self.process = process
+    def __init__(self, servers: RealServers, process: Process) -> None:
+        self.__dict__.update(vars(servers.stores.profiles))
+        self.servers, self.process = servers, process
 
     def send(self, statement: Any, values: tuple[Any, ...]) -> None:
         """One write."""
@@ -147,7 +147,12 @@ class BreakingProfiles(Profiles):
         if statement in (self._read_rows, self._read_markers):
             return super()._all(statement, parameters)
         one = super()._all
-        self.process.write(*[partial(one, statement, [values]) for values in parameters])    # type: ignore[arg-type]
+
+        def write(values: tuple[Any, ...]) -> None:
+            self.process.let_in(self.servers.fence)
+            one(statement, [values])
+
+        self.process.write(*[partial(write, values) for values in parameters])
         return []
 
 

@@ -67,6 +67,8 @@ def _drawn(random: Random, clock_steps: bool) -> Iterator[Step]:
             yield step("wake")
         if likely(0.08):
             yield step("pause")
+            if likely(0.4):    # who takes over dies soon, and its batch is torn: the next one recounts while the first sleeps
+                yield step("work", crash=random.randrange(6), how="torn")
             continue
         yield step("work") if likely(0.6) else step("work", crash=NEVER)
         if likely(0.6):

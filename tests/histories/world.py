@@ -26,6 +26,7 @@ from tests.histories.topic import PARTITIONS, START, Rubbish, Topic
 
 BATCHES = (4, 12, 60)   # one more than the most records of a partition that a process takes at once
 DRIFT = 0.05    # share of writes after which one of a dead process lands, as long as nobody has waited
+WAKES = 0.05    # share of writes before which a paused process wakes up that has lost its lease meanwhile
 PATIENCE = 0.03    # share of idle turns in which Spark's batch was waited for in vain
 
 
@@ -44,6 +45,7 @@ class Servers(Protocol):
 
     topic: Topic
     commands: list[Command]
+    fence: int
 
     def rows(self) -> dict[str, Row]: ...
 
@@ -68,6 +70,7 @@ class Design:
     batch: type[PlainBatch] = PlainBatch
     stores: type[MemoryStores] = MemoryStores
     waits: bool = True
+    fences: bool = True
     clock_steps: bool = False
 
 
@@ -159,8 +162,6 @@ class World:
     def work(self, crash: int | None, how: str, luck: int) -> None:
         """A process works until nothing is left to do or it dies. how: `torn` loses the batch that was planned, too;
         `away` is an outage, after which the same process goes on."""
-        if how == "torn":
-            self.bury()
         process, order = self.away or self._started(luck)
         self.away, process.crash, process.written = None, crash, 0
         process.run(lambda: self.drain(process, order))
@@ -204,7 +205,7 @@ class World:
         process = Process(number, luck, lambda: self.check(number), self.drift)
         stores = self.stores_of(process)
         order = self.design.order(
-            stores, self.checkpoint, lambda: self.topic.now, self.settle, process.check,
+            stores, self.checkpoint, lambda: self.topic.now, lambda: self.settle(number), process.check,
             lambda: self.packed(stores, None, self.read, self.read), self.clean, lambda _: None)
         return process, order
 
@@ -221,10 +222,11 @@ class World:
         if self.lease > number:
             raise LeaseLost("another process has the lease")
 
-    def settle(self) -> None:
-        """Whatever dead processes have sent lands."""
+    def settle(self, number: int) -> None:
+        """Whatever dead processes have sent lands, and what earlier holders that live send from now on is refused."""
         if self.design.waits:
             self.land_all()
+            self.servers.fence = number if self.design.fences else 0
 
     def packed(self, stores: BatchStores, number: int | None, starts: tuple[int, ...], ends: tuple[int, ...]) -> PlainBatch:
         """The batch of a range of the topic."""
@@ -249,8 +251,9 @@ class World:
                        or state.checkpoint != self.checkpoint)
             everything = self.plan is None and self.read == self.topic.ends()
             if everything and not pending:
+                order.tidy()
                 return
-            impatient = self.paused is None and random.random() < PATIENCE
+            impatient = random.random() < PATIENCE
             if everything or (random.random() < 0.12 and ((self.plan is None and mine) or impatient)):
                 order.turn(self.packed(stores, None, self.read, self.read))    # type: ignore[arg-type]
                 continue
@@ -282,7 +285,10 @@ class World:
             self._land(random.randrange(len(self.flying)))
 
     def drift(self, random: Random) -> None:
-        """Between any two writes, something that a dead process has sent may land."""
+        """Between any two writes, something that a dead process has sent may land, or one that was paused and overtaken
+        wakes up."""
+        if self.paused is not None and self.paused.number < self.lease and random.random() < WAKES:
+            self.wake()
         if self.flying and random.random() < DRIFT:
             self._land(random.randrange(len(self.flying)))
 
@@ -295,7 +301,6 @@ class World:
             self.flying.pop(number)()
 
     def compact(self, luck: int) -> None:
-        self.bury()
         self.topic.compact(Random(luck))
 
     def purge(self) -> None:
@@ -306,7 +311,6 @@ class World:
 
     def lose_checkpoint(self) -> None:
         """Spark starts from the first offset, under a new id."""
-        self.bury()
         self.away = None
         self.checkpoint, self.batch, self.read, self.plan = f"{self.checkpoint}+", 0, (0,) * PARTITIONS, None
 

@@ -193,6 +193,22 @@ class NoLease(MemoryStores):
         self.memory.kept = self.process.number, state
 
 
+class LooksOnce(MemoryStores):
+    """Who opens a turn does not look at its lease again: one that was paused before overwrites nothing, yet goes on."""
+
+    def save(self, state: WriterState) -> None:
+        self.write(lambda: self._save(state))
+
+
+class LateInserts(MemoryStores):
+    """A document of an earlier epoch, inserted late, is added to."""
+
+    def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
+        stood, counts = self.memory.documents.get(key, (-1, {}))
+        if stood < stamp:
+            self.memory.documents[key] = stamp, summed(counts, cells)
+
+
 class LettersNotAwaited(MemoryStores):
     """Dead letters are sent, and nobody waits until they are kept."""
 
@@ -233,6 +249,9 @@ WRONG = {
 
 OURS = {
     "no_lease": Design(stores=NoLease),
+    "looks_once": Design(stores=LooksOnce),
+    "no_fence": Design(fences=False),
+    "late_inserts": Design(stores=LateInserts),
     "letters_not_awaited": Design(stores=LettersNotAwaited),
     "nulls_after_lift": Design(order=NullsAfterLift),
 }

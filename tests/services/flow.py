@@ -23,6 +23,7 @@ from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
 from engine.stores.aggregates import Aggregates
 from engine.stores.status import Status
+from engine.verify import Report, verify
 
 PERSONAL = ("full_name", "full_address", "email", "phone", "birth_date")
 MOVING = ("appended_at", "source_partition", "source_offset", "age_as_of", "age", *PERSONAL)
@@ -188,7 +189,12 @@ class Flow:
         """Every dead letter, opened."""
         return dead_letters.read(self.settings, "verify", self.keys).standing
 
-    def verify(self, code: int | None = 0) -> dict[str, Any]:
-        """What `rollcall verify` reports."""
-        report: dict[str, Any] = json.loads(self.rollcall("verify", "--json", code=code).stdout)
+    def verify(self) -> Report:
+        """What `rollcall verify` finds. In this process, where Spark's Java starts once for all tests."""
+        return verify(self.settings, lambda _: None)
+
+    def verified(self) -> Report:
+        """What it finds, where everything must agree."""
+        report = self.verify()
+        assert report.findings == []
         return report

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine import fence
 from engine.clients import cassandra_session, mongo_client
 from engine.settings import Settings
-from tests.histories.proof import Proof
 from tests.histories.real import RealServers, RealStores
 from tests.histories.steps import drawn
 from tests.histories.world import PRODUCT, Names, World, lived
+from tests.proof import Proof
 from tests.services.flow import Flow
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
@@ -22,7 +23,7 @@ HISTORIES, IN_A_PROOF = 30, 300
 def servers(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServers]:
     """Tables, collections and topics of their own."""
     with (Flow(stack, tmp_path_factory.mktemp("histories"), "histories") as flow,
-          cassandra_session(flow.settings, "stream") as session,
+          cassandra_session(flow.settings, "stream", fence.raised(flow.settings, 1)) as session,
           mongo_client(flow.settings, "stream") as client):
         made = RealServers(flow.settings, flow.keys, session, client[flow.settings.mongo.database])
         yield made

@@ -48,7 +48,7 @@ def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         made.produce(file)
         file.unlink()
         made.quiet()
-        made.verify()
+        made.rollcall("verify", "--json")
         yield made
 
 

@@ -19,7 +19,7 @@ from tests.services.producing import Running, having, run
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900),
               pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
-AWAY_S = 20.0
+AWAY_S = 8.0
 RECOVERED_WITHIN_S = 60.0
 NAMES = {"cassandra": "Cassandra", "mongo": "MongoDB", "kafka": "Kafka"}
 
@@ -55,7 +55,7 @@ def stream_hop(flow: Flow) -> Hop:
     return next(hop for hop in health.look(flow.settings, AllRun(flow)) if hop.name == "stream")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["cassandra", "kafka", pytest.param("mongo", marks=pytest.mark.proof)])
 def test_a_store_that_is_away_is_waited_for_and_the_flow_resumes_by_itself(stack: Settings, flow: Flow, name: str) -> None:
     supervisor, store, stream = Supervisor(stack), NAMES[name], flow.stream
     assert stream is not None
@@ -89,8 +89,7 @@ def test_a_store_that_is_away_is_waited_for_and_the_flow_resumes_by_itself(stack
     flow.quiet()
     assert done.sent == done.read > AWAY_S
     assert len(flow.rows()) == rows + done.sent
-    report = flow.verify()
-    assert report["ok"], report["findings"]
+    flow.verified()
     assert flow.stream is stream
     assert stream.poll() is None, "the same process runs"
     assert "Traceback" not in flow.log.read_text()[seen:]

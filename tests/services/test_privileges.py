@@ -88,11 +88,16 @@ WRITE_ROW = "DELETE FROM {ks}.profiles USING TIMESTAMP 1 WHERE uuid = 6ba7b810-9
 WRITE_MARKER = "DELETE FROM {ks}.markers USING TIMESTAMP 1 WHERE suppression = 'nobody'"
 READ_SECRETS = "SELECT role, salted_hash FROM system_auth.roles"
 MAKE_ROLE = "CREATE ROLE intruder WITH LOGIN = true AND SUPERUSER = false"
+MAKE_SUPERUSER = "CREATE ROLE intruder WITH LOGIN = true AND SUPERUSER = true"
+TAKE_ROLE = "ALTER ROLE provision WITH PASSWORD = 'taken'"
+DROP_ROLE = "DROP ROLE provision"
 DROP_TABLE = "DROP TABLE {ks}.profiles"
-STATEMENTS = (SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, READ_SECRETS, MAKE_ROLE, DROP_TABLE)
+STATEMENTS = (SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
+              MAKE_ROLE, DROP_TABLE)
 
-MAY_EXECUTE = {
-    "stream": {SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER},
+MAY_EXECUTE: dict[str, set[str]] = {
+    "stream": set(),
+    "fence": {SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, MAKE_ROLE},
     "producer": {SELECT_MARKER},
     "verify": {SELECT_ROW, SELECT_MARKER},
     "governance": {SELECT_MARKER},
@@ -109,13 +114,15 @@ def test_what_a_cassandra_role_may_do(stack: Settings, role: str) -> None:
                     expected.enter_context(pytest.raises(SignInRefused, match=f"refuses {role} .*Unauthorized"))
                 with mapped("trying", role):
                     session.execute(statement.format(ks=stack.cassandra.keyspace))
+        if MAKE_ROLE in MAY_EXECUTE[role]:
+            session.execute("DROP ROLE intruder")    # who made it may
 
 
 @pytest.fixture
 def one_row(stack: Settings) -> Iterator[uuid.UUID]:
     """One row of profiles with masked values; gone again afterwards."""
     who, table = uuid.uuid4(), f"{stack.cassandra.keyspace}.profiles"
-    with cassandra_session(stack, "stream") as session:
+    with cassandra_session(stack, "provision") as session:
         session.execute(f"INSERT INTO {table} (uuid, nat, email, full_name) VALUES (%s, 'FR', 0x01, 0x02)", (who,))
         yield who
         session.execute(f"DELETE FROM {table} WHERE uuid = %s", (who,))
@@ -146,6 +153,6 @@ def test_who_lacks_unmask_sees_null_for_personal_columns(
         return tuple(session.execute(statement, (one_row,)).one())
 
     settled(lambda: row(masked_reader) == ("FR", None, None), "The reader without UNMASK saw more than null")
-    for role in ("stream", "verify"):
+    for role in ("fence", "verify"):
         with cassandra_session(stack, role) as session:
             assert row(session) == ("FR", b"\x01", b"\x02")

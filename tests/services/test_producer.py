@@ -155,11 +155,11 @@ def test_a_letter_moved_to_another_place_does_not_open(settings: Settings) -> No
 
 @pytest.fixture
 def markers(settings: Settings) -> Iterator[Callable[[str, bool], None]]:
-    """Writes and at the end removes markers as the stream does."""
+    """Writes and at the end removes markers, in the stream's place."""
     tokens: list[str] = []
     keys = load_keys(settings)
     table = f"{settings.cassandra.keyspace}.markers"
-    with cassandra_session(settings, "stream") as session:
+    with cassandra_session(settings, "provision") as session:
         def mark(uuid: str, erased: bool) -> None:
             tokens.append(keys.suppression_token(uuid))
             session.execute(f"INSERT INTO {table} (suppression, erased) VALUES (%s, %s)", (tokens[-1], erased))

@@ -57,7 +57,7 @@ def test_row_and_counts_follow_and_what_is_not_pinned_stays(flow: Flow) -> None:
     assert after[Cell(NATIONALITIES, "IE", before["gender"], "1970-05")] == 1
     gone = Cell(NATIONALITIES, before["nat"], before["gender"], before["birth_month"])
     assert after.get(gone, 0) == cells[gone] - 1
-    assert flow.verify()["ok"]
+    flow.verified()
 
 
 def test_a_later_record_of_the_source_changes_only_what_is_not_pinned(flow: Flow) -> None:
@@ -70,7 +70,7 @@ def test_a_later_record_of_the_source_changes_only_what_is_not_pinned(flow: Flow
     row = flow.rows()[UUID]
     assert (row["phone"], row["nat"], row["full_name"], row["rectified"]) == ("112", "FR", FOLLOW["full_name"], later)
     assert row["pinned"] == {*FOLLOW["pinned"], "phone"}    # type: ignore[misc]
-    assert flow.verify()["ok"]
+    flow.verified()
 
 
 def test_pins_are_sealed_at_rest_and_survive_a_lost_checkpoint(flow: Flow) -> None:
@@ -85,18 +85,18 @@ def test_pins_are_sealed_at_rest_and_survive_a_lost_checkpoint(flow: Flow) -> No
     flow.start()
     flow.quiet()
     assert flow.rows()[UUID] == before
-    assert flow.verify()["ok"]
+    flow.verified()
 
 
 def test_a_pin_that_the_row_does_not_follow_is_found(flow: Flow) -> None:
     rectify(flow, OTHER, {"phone": "999"})
     table = f"{flow.settings.cassandra.keyspace}.profiles"
-    with cassandra_session(flow.settings, "stream") as session:
+    with cassandra_session(flow.settings, "provision") as session:
         session.execute(f"UPDATE {table} SET rectified = 0 WHERE uuid = {OTHER}")
-    found = flow.verify(code=1)["findings"]
-    assert [(finding["where"], "rectified" in finding["what"]) for finding in found] == [(f"row {OTHER}", True)]
+    found = flow.verify().findings
+    assert [(finding.where, "rectified" in finding.what) for finding in found] == [(f"row {OTHER}", True)]
     rectify(flow, OTHER, {"phone": "998"})
-    assert flow.verify()["ok"]
+    flow.verified()
 
 
 def test_an_erasure_forgets_the_pins(flow: Flow) -> None:
@@ -106,4 +106,4 @@ def test_an_erasure_forgets_the_pins(flow: Flow) -> None:
     flow.quiet()
     row = flow.rows()[UUID]
     assert (row["nat"], row["pinned"], row["rectified"]) == (PERSON["nat"], None, None)
-    assert flow.verify()["ok"]
+    flow.verified()

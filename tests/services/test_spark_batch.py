@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from engine import fence
 from engine.clients import cassandra_session
 from engine.commands import Command, Marker, Verdict, fold
 from engine.person import ARRIVALS, DOMAINS, Cell, Position, Record, Row
@@ -51,7 +52,7 @@ def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def spark(flow: Flow) -> Iterator[SparkSession]:
     """The stream's session in this process."""
-    session = spark_session(flow.settings, "stream", "test")
+    session = spark_session(flow.settings, "stream", "test", fence.raised(flow.settings, 1))
     yield session
     session.stop()
 
@@ -123,7 +124,7 @@ def test_spark_and_plain_python_come_to_the_same(flow: Flow, spark: SparkSession
     packs = [Pack(number, keys) for number in range(PACKS)]
     uuids = [uuid for pack in packs for uuid in pack.names.uuids]
     letters, seen = DeadLetters(flow.settings, "stream", keys), Counter[str]()
-    with cassandra_session(flow.settings, "stream") as session:
+    with cassandra_session(flow.settings, "provision") as session:
         profiles = Profiles(session, flow.settings.cassandra.keyspace, keys)
         for number in range(ROUNDS):
             for pack in packs:

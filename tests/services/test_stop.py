@@ -99,4 +99,4 @@ def test_a_stream_at_a_terminal_answers_each_request_and_goes_on_where_it_was(fl
     flow.start()
     flow.quiet()
     assert flow.stop() == 0
-    assert flow.verify()["ok"]
+    flow.verified()

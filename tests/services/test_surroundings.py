@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from bench.installation import PORTS, free_ports, settings_toml
-from engine import sealing
+from engine import fence, sealing
 from engine import stack as stacks
 from engine.doctor import CHECKS, Finding, found
 from engine.doctor.stores import STORES, Clock
@@ -314,6 +314,14 @@ def test_the_doctor_finds_what_a_store_lacks(
     assert not finding.ok
     assert words in finding.found
     assert todo in finding.todo
+
+
+def test_the_doctor_finds_a_cassandra_that_lets_an_earlier_stream_write_for_long(
+        stack: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert look("permissions", stack).ok
+    monkeypatch.setattr(fence, "CACHED_S", 1.0)
+    finding = look("permissions", stack)
+    assert (finding.ok, "permissions_validity: 2s" in finding.found, "cassandra.yaml" in finding.todo) == (False, True, True)
 
 
 @pytest.mark.parametrize("store", ["kafka", "cassandra", "mongo"])
