@@ -1,12 +1,13 @@
 """Dead letters that nobody will mend: taken away, and written down who did so, when and why.
 
-The record in MongoDB comes first, then the marks, then the letters go: killed in between, the same command ends it, and
-the record says rather too much than too little. `done` tells which.
+The record in MongoDB comes first, then the marks, then the letters go. Killed before the marks, nothing is discarded and its
+record is never `done`; killed after them, the next discard or redrive takes the letters away.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from engine.clients import mapped, mongo_client
@@ -14,7 +15,7 @@ from engine.redrive import PRINCIPAL
 from engine.sealing import load_keys
 from engine.settings import Settings
 from engine.stores.aggregates import chunks
-from engine.stores.dead_letters import DISCARDED, DeadLetter, DeadLetters, Mark
+from engine.stores.dead_letters import DISCARDED, Box, DeadLetter, DeadLetters, Mark
 from engine.stores.schema import DISCARDS
 from engine.user import whoami
 
@@ -22,13 +23,14 @@ PLACES_IN_ONE = 1000
 """Letters that one document names: it stays far below the 16 MiB of a document."""
 
 
-def discard(settings: Settings, letters: Sequence[DeadLetter], because: str) -> int:
-    """Discards these letters; returns how many. Raises StoreAway, SignInRefused: the same call goes on."""
+def discard(settings: Settings, letters: Sequence[DeadLetter], box: Box, because: str) -> int:
+    """Discards these letters of a box; returns how many. Raises StoreAway, SignInRefused: the same call goes on."""
     keys = load_keys(settings)
     dead = DeadLetters(settings, PRINCIPAL, keys)
     try:
         with mongo_client(settings, PRINCIPAL) as client, mapped("writing down what is discarded", PRINCIPAL):
             kept = client[settings.mongo.database][DISCARDS]
+            _ended(kept, dead, box)
             for some in chunks(list(letters), PLACES_IN_ONE):
                 number = str(uuid4())
                 kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": whoami(), "because": because,
@@ -39,6 +41,16 @@ def discard(settings: Settings, letters: Sequence[DeadLetter], because: str) -> 
     finally:
         dead.close()
     return len(letters)
+
+
+def _ended(kept: Any, dead: DeadLetters, box: Box) -> None:
+    """Ends what was killed after its marks were set."""
+    for place in box.left_over:
+        dead.remove(place)
+    dead.flush()
+    for record in kept.find({"done": False}):
+        if all((mark := box.marks.get(place)) and mark.state == DISCARDED for place in record["places"]):
+            kept.update_one({"_id": record["_id"]}, {"$set": {"done": True}})
 
 
 def _take_away(dead: DeadLetters, letters: Sequence[DeadLetter]) -> None:

@@ -10,6 +10,7 @@ RollcallError
     ├── DownloadBroken        a fetched file is not the one whose checksum is written down
     ├── PortTaken             another process listens where one of ours should
     ├── SignInRefused         a store refuses our name or password
+    │   └── RoleGone          Cassandra no longer knows the role that the stream made for itself; its next start makes one
     ├── StoreRefused          a store answers, but cannot do what was asked (a missing table, a malformed request)
     ├── ServerFailed          one of the four systems ended or never became ready
     ├── FolderUnusable        a folder of ours is full, read-only or not ours to write into
@@ -89,6 +90,12 @@ class SignInRefused(Final):
     def __init__(self, message: str, store: str = "a store") -> None:
         super().__init__(message)
         self.store = store
+
+
+class RoleGone(SignInRefused):
+    """Cassandra no longer knows the role that the stream made for itself."""
+
+    exit_code = 1    # the supervisor starts it again
 
 
 class StoreRefused(Final):

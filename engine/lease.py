@@ -74,7 +74,7 @@ def take(database: Database[Document], lease_s: float, stop: threading.Event, sa
             _watch(documents, held, lease_s, stop)
         number = held["n"] + 1 if held else 1
         fresh = {"_id": f"lease:{number}", "n": number, "beat": 0, "at": datetime.now(UTC), "released": False, "clean": False,
-                 "host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+                 "host": socket.gethostname(), "pid": os.getpid()}
         with mapped("taking the lease", "stream"):
             try:
                 documents.insert_one(fresh)
@@ -101,16 +101,14 @@ def _watch(documents: Any, held: Document, lease_s: float, stop: threading.Event
 
 
 def _dead_here(held: Document) -> bool:
-    """Whether the holder ran on this host and its process is gone: then there is no need to watch."""
-    return bool(held["host"] == socket.gethostname() and _started(held["pid"]) != held["started"])
-
-
-def _started(pid: int) -> float:
+    """Whether the holder ran on this host and its process is gone: then there is no need to watch. Where another process
+    has its number by now it is watched; when a process began is not asked, for that moves with the clock."""
+    if held["host"] != socket.gethostname():
+        return False
     try:
-        process = psutil.Process(pid)
-        return 0.0 if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time(), 2)
+        return bool(psutil.Process(held["pid"]).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
-        return 0.0
+        return True
 
 
 def _who(held: Document) -> str:

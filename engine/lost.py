@@ -3,6 +3,9 @@
 A loss is where a partition's first offset lies after the one that was to be read next. Gaps inside are none: they come
 from compaction. To go on, the checkpoint is set aside: everything the topic still holds is read again and the aggregates
 are recounted, which is exact whatever was read before. What was lost stands in the collection `losses`.
+
+A topic that was made anew is another matter: its offsets begin again, so that its records would count as older than the rows
+of the topic before. That is not passed over.
 """
 
 import threading
@@ -83,11 +86,24 @@ def found_losses(settings: Settings, spark: SparkSession) -> list[Loss]:
 def offsets_lost(settings: Settings, spark: SparkSession) -> OffsetsLost:
     """The sentence with which the stream ends."""
     try:
-        which = f" ({listed(found_losses(settings, spark))})"
+        found = found_losses(settings, spark)
+        if (anew := made_anew(settings, found)) is not None:
+            return anew
+        which = f" ({listed(found)})"
     except RollcallError:    # what is lost can be asked for later
         which = ""
     return OffsetsLost(f"{settings.kafka.topic} no longer holds records that were not read yet{which}: the stream stood "
                        f"still longer than they are kept. {REMEDY}")
+
+
+def made_anew(settings: Settings, found: Sequence[Loss]) -> OffsetsLost | None:
+    """What nobody can accept away, if it is among the losses."""
+    if not any(loss.last is None for loss in found):
+        return None
+    return OffsetsLost(
+        f"{settings.kafka.topic} was made anew since it was last read ({listed(found)}): its offsets begin again, and every "
+        "record would count as older than the row that stands. Give the flow another topic (ROLLCALL_KAFKA__TOPIC) with stores "
+        "of its own, or begin anew: docs/operating.md, the last line of its table.")
 
 
 def listed(found: Sequence[Loss]) -> str:
@@ -98,7 +114,8 @@ def listed(found: Sequence[Loss]) -> str:
 def accept(settings: Settings, say: Say, dry_run: bool) -> list[Loss]:
     """Writes down what is lost and sets the checkpoint aside; returns the losses, none when nothing was changed.
 
-    Raises LeaseHeld while a stream runs (not for a dry run, which only looks), StoreAway, FolderUnusable.
+    Raises LeaseHeld while a stream runs (not for a dry run, which only looks), OffsetsLost for a topic that was made anew,
+    StoreAway, FolderUnusable.
     """
     with mongo_client(settings, "stream") as client:
         database = client[settings.mongo.database]
@@ -107,6 +124,8 @@ def accept(settings: Settings, say: Say, dry_run: bool) -> list[Loss]:
             spark = spark_session(settings, "stream", "accept-loss")
             try:
                 found = found_losses(settings, spark)
+                if (anew := made_anew(settings, found)) is not None:
+                    raise anew
                 if found and lease is not None:
                     checkpoint = Checkpoint(spark, settings.checkpoint_url)
                     write_down(database, settings.kafka.topic, checkpoint.id(), found)

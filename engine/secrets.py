@@ -13,7 +13,8 @@ from engine.errors import SettingsInvalid
 from engine.settings import Settings
 
 PRINCIPALS = ("broker", "provision", "producer", "stream", "fence", "governance", "verify", "redrive", "view")
-"""Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; the others: one program each."""
+"""Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; fence: makes the stream's role in
+Cassandra; the others: one program each."""
 
 
 def write_secret(path: Path, content: bytes) -> None:

@@ -20,7 +20,17 @@ from pyspark.sql import DataFrame, SparkSession
 from engine import fence
 from engine import lease as leases
 from engine.clients import cassandra_session, mongo_client
-from engine.errors import LeaseHeld, LeaseLost, OffsetsLost, Retryable, RollcallError, ServerFailed, SignInRefused, StoreAway
+from engine.errors import (
+    LeaseHeld,
+    LeaseLost,
+    OffsetsLost,
+    Retryable,
+    RoleGone,
+    RollcallError,
+    ServerFailed,
+    SignInRefused,
+    StoreAway,
+)
 from engine.lease import Lease
 from engine.lost import offsets_lost
 from engine.outage import Outage
@@ -52,7 +62,7 @@ class Stream:
     """A running stream. `turn` is entered by Spark's batches and by idle turns, one at a time."""
 
     def __init__(self, settings: Settings, keys: KeyRing, spark: SparkSession, stores: StreamStores, lease: Lease,
-                 outage: Outage, say: Say, fenced: float = 0.0) -> None:
+                 outage: Outage, say: Say, fenced: float) -> None:
         self.settings, self.keys, self.spark, self.stores, self.lease = settings, keys, spark, stores, lease
         self.outage, self.stop, self.say = outage, outage.stop, say
         self.around = Surroundings(settings, keys, stores.dead_letters)
@@ -187,10 +197,14 @@ class Stream:
         self.lease.check()
 
     def stand_still(self) -> None:
-        """While a verify holds the stream, says so to it and waits."""
+        """While a verify holds the stream, says so to it and waits. Not before a turn that is open or a recount that is due:
+        that comes first, for a verify of half a turn would find what is none."""
         status, told = self.stores.status, False
         while (hold := status.read("hold")) and hold["until"] > datetime.now(UTC) and not hold["released"]:
             if not told:
+                state = self.stores.state()
+                if state.open is not None or state.recount:
+                    return
                 status.write("standing", {"hold": hold["number"]})
                 self.say("standing still while verify reads")
                 told = True
@@ -244,11 +258,11 @@ def run(settings: Settings, say: Say) -> None:
         database = client[settings.mongo.database]
         lease = taken(database, settings, outage, say)
         outage.record = partial(recorded, Status(database), lease)
-        outage.known = partial(explained, lease)
         say(f"holding lease {lease.number}")
         stream = None
         try:
             role = outage.through(lambda: fence.raised(settings, lease.number))
+            outage.known = partial(explained, lease)
             fenced = time.monotonic()    # Spark starts while earlier writes may still land
             session = outage.through(lambda: stack.enter_context(cassandra_session(settings, "stream", role)))
             spark = spark_session(settings, "stream", "stream", role)
@@ -283,15 +297,19 @@ def taken(database: Any, settings: Settings, outage: Outage, say: Say) -> Lease:
 
 def explained(lease: Lease, error: BaseException) -> RollcallError | None:
     """What a failure means. In a stream that stood still while another took over anything may fail, and that is why:
-    Cassandra above all refuses it (engine/fence.py)."""
+    Cassandra above all refuses it (engine/fence.py), as it does where a backup was brought back that has no such role."""
     ours = error if isinstance(error, RollcallError) else translated(error)
-    if ours is None or isinstance(ours, SignInRefused):
-        try:
-            lease.check()
-        except LeaseLost as lost:
-            return lost
-        except RollcallError:    # MongoDB does not answer: that says nothing of this failure
-            pass
+    if ours is not None and not isinstance(ours, SignInRefused):
+        return ours
+    try:
+        lease.check()
+    except LeaseLost as lost:
+        return lost
+    except RollcallError:    # MongoDB does not answer: that says nothing of this failure
+        return ours
+    if isinstance(ours, SignInRefused) and ours.store == "Cassandra":
+        return RoleGone("Cassandra refuses the role that this stream made for itself: one that was overtaken took it away, or "
+                        "a backup without it was brought back. The next start makes a new one.", ours.store)
     return ours
 
 
@@ -342,7 +360,7 @@ def follow(stream: Stream, query: Any) -> None:
                 continue    # the batch that runs ends as it would; the next one meets the gate
             with suppress(StopRequested):
                 stream.idle(active)
-            with suppress(Retryable):    # the next turn meets the same and waits for it
+            with suppress(Retryable, SignInRefused):    # the next turn meets the same and waits for it
                 stream.say_line()
     except FAILURES as error:
         failure = stream.failure

@@ -138,7 +138,8 @@ def _read(settings: Settings, keys: KeyRing, spark: SparkSession, status: Status
     report.erased = markers.where("erased").count()
     say(f"reading dead letters and aggregates ({report.rows} rows were read)")
     box = dead_letters.read(settings, "verify", keys)
-    since = 0 if state.recount else state.epoch * EPOCH    # what lies below was inserted late and counts for nothing
+    # what lies below was inserted late: a stream that runs zeroes it within a minute, without one it is found
+    since = state.epoch * EPOCH if streaming and not state.recount else 0
     return report, Taken(topic, profiles, markers, box, aggregates.cells(since), aggregates.contradictions(since))
 
 

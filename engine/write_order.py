@@ -221,7 +221,7 @@ class WriteOrder:
         return self._save(replace(state, recount=False, open=None))
 
     def tidy(self) -> None:
-        """Between turns: a writer that was paused since before a recount may have inserted documents that it does not know."""
+        """Now and then, beside turns too: zeroes what a writer that was paused since before a recount has inserted late."""
         state = self.stores.state()
         if not state.recount:
             self.stores.sweep(state.epoch * EPOCH)

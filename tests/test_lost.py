@@ -1,6 +1,7 @@
 """What counts as a loss: only a partition that begins after the offset to be read next."""
 
-from engine.lost import Loss, losses
+from engine.lost import Loss, losses, made_anew
+from engine.settings import Settings
 
 
 def test_only_a_beginning_after_the_next_offset_is_a_loss() -> None:
@@ -23,3 +24,12 @@ def test_a_topic_made_anew_is_a_loss_without_an_end() -> None:
     assert [str(loss) for loss in found] == [
         "partition 0 from offset 50 on (the topic was made anew)", "partition 1 from offset 7 on (the topic was made anew)"]
     assert str(Loss(2, 10, 24)) == "partition 2 offsets 10 to 24"
+
+
+def test_a_topic_made_anew_is_not_passed_over() -> None:
+    settings = Settings()
+    assert made_anew(settings, losses({0: 5}, {0: 7}, {0: 9})) is None
+    error = made_anew(settings, losses({0: 50}, {0: 0}, {0: 3}))
+    assert error is not None
+    assert "partition 0 from offset 50 on" in str(error)
+    assert "ROLLCALL_KAFKA__TOPIC" in str(error)

@@ -127,8 +127,9 @@ def discard(
     settings = load()
     if not because.strip():
         raise typer.BadParameter("--because must say why.")
-    letters = _chosen(_box(settings, PRINCIPAL), places or (), reason, everything, must=True)
-    number = discard_letters(settings, letters, because.strip()) if yes else 0
+    box = _box(settings, PRINCIPAL)
+    letters = _chosen(box, places or (), reason, everything, must=True)
+    number = discard_letters(settings, letters, box, because.strip()) if yes else 0
     reasons = Counter(letter.reason for letter in letters).most_common()
     if as_json:
         show_json({"done": yes, "letters": len(letters), "reasons": [{"reason": text, "letters": n} for text, n in reasons]})

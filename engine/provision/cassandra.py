@@ -196,14 +196,17 @@ def _grants(session: Session, keyspace: str, role: str, changes: Changes) -> Non
     wanted: set[Grant] = {
         (permission, name if name == ALL_ROLES else f"<table {keyspace}.{name}>")
         for name, permissions in GRANTS[role].items() for permission in permissions}
+    if role == fence.PRINCIPAL:    # who makes a role may drop it, unless Cassandra died before it wrote that down
+        wanted |= {("DROP", f"<role {name}>") for name in fence.roles(session, keyspace)}
     there: set[Grant] = {
         (row.permission, row.resource)
-        for row in session.execute(f"LIST ALL PERMISSIONS OF {role} NORECURSIVE", timeout=DDL_TIMEOUT_S)
-        if not (role == fence.PRINCIPAL and MADE_BY_FENCE.fullmatch(row.resource))}
+        for row in session.execute(f"LIST ALL PERMISSIONS OF {role} NORECURSIVE", timeout=DDL_TIMEOUT_S)}
     for permission, resource in sorted(wanted - there):
         _change(session, f"GRANT {permission} ON {in_cql(resource)} TO {role}")
         changes.made(f"Cassandra role {role}: granted {permission} on {resource.strip('<>')}")
     for permission, resource in sorted(there - wanted):
+        if role == fence.PRINCIPAL and MADE_BY_FENCE.fullmatch(resource):
+            continue
         _change(session, f"REVOKE {permission} ON {in_cql(resource)} FROM {role}")
         changes.made(f"Cassandra role {role}: revoked {permission} on {resource.strip('<>')}, it is not needed")
 

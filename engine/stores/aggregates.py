@@ -51,7 +51,7 @@ class Aggregates:
         for name in COLLECTIONS:
             with mapped("reading or writing aggregates"):
                 collection = self.database[name]
-                late = [kept["_id"] for kept in collection.find({"stamp": {"$lt": stamp}}, {"_id": 1})]
+                late = [kept["_id"] for kept in collection.find(_older(stamp), {"_id": 1})]
                 self._replace(collection, [nested(key, {"users": 0}, stamp) for key in late], stamp)
 
     def cells(self, since: int = 0) -> dict[Cell, int]:
@@ -67,9 +67,9 @@ class Aggregates:
         return {cell: n for cell, n in counts.items() if n}
 
     def documents(self, name: str, since: int = 0) -> list[Document]:
-        """All documents of one collection, from this stamp on."""
+        """All documents of one collection but those with a stamp before this one."""
         with mapped("reading or writing aggregates"):
-            return list(self.database[name].find({"stamp": {"$gte": since}}))
+            return list(self.database[name].find({"$nor": [{"stamp": {"$lt": since}}]}))
 
     def contradictions(self, since: int = 0) -> list[str]:
         """Documents whose `users` or `by_gender` are not the sum of their births, each named."""
@@ -85,9 +85,10 @@ class Aggregates:
         """What is missing is inserted. What turns out to be there may be of an earlier epoch: a writer that was paused since
         before the recount inserted it late. It is replaced where it is, for nothing of it counts, and added to where not."""
         epoch = stamp - stamp % EPOCH
-        stamps = {kept["_id"]: kept["stamp"] for kept in collection.find({"_id": {"$in": list(documents)}}, {"stamp": 1})}
+        found = collection.find({"_id": {"$in": list(documents)}}, {"stamp": 1})
+        stamps = {kept["_id"]: kept.get("stamp", 0) for kept in found}
         fresh = {key: nested(key, steps, stamp) for key, steps in documents.items()}
-        behind = [key for key, kept in stamps.items() if kept < stamp]
+        behind = [key for key, stood in stamps.items() if stood < stamp]
         there = self._insert(collection, [fresh[key] for key in documents if key not in stamps])
         self._replace(collection, [fresh[key] for key in [*there, *behind] if stamps.get(key, 0) < epoch], epoch)
         updates = []
@@ -114,9 +115,14 @@ class Aggregates:
 
     def _replace(self, collection: Collection[Document], documents: Sequence[Document], below: int) -> None:
         """Sets documents whole where they have a stamp below this one."""
-        changes = [ReplaceOne({"_id": fresh["_id"], "stamp": {"$lt": below}}, fresh) for fresh in documents]
+        changes = [ReplaceOne({"_id": fresh["_id"], **_older(below)}, fresh) for fresh in documents]
         for some in chunks(changes, self.bulk):
             collection.bulk_write(some, ordered=False)
+
+
+def _older(stamp: int) -> Document:
+    """What has a smaller stamp, or none: another hand than ours made that."""
+    return {"$or": [{"stamp": {"$lt": stamp}}, {"stamp": {"$exists": False}}]}
 
 
 def increments(deltas: Mapping[Cell, int]) -> dict[str, dict[str, dict[str, int]]]:

@@ -121,6 +121,7 @@ class StreamStores:
         topic = self.settings.kafka.topic
         with mapped("looking for the topic's partitions", "stream"):
             numbers = sorted(self._consumer.partitions_for_topic(topic) or ())
+        self.lease.check()    # the stores refuse what a former holder writes, the topic does not
         if not numbers:
             raise StoreAway(f"Kafka does not say how many partitions {topic} has.", "Kafka")
         for number in numbers:

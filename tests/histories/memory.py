@@ -208,6 +208,7 @@ class MemoryStores:
         self.write(*[partial(self.memory.dead.update, [place]) for place in places])
 
     def forget(self, uuids: Sequence[str]) -> None:
+        self.process.check()
         sent = len(self.memory.commands)
         self.write(*[partial(self.memory.topic.null, uuid, self.memory.commands, sent) for uuid in uuids])
 

@@ -62,6 +62,17 @@ def test_a_recount_takes_one_that_lands_meanwhile(database: Any, monkeypatch: py
     assert aggregates.cells() == {FR: 1, X: 2}
 
 
+def test_one_without_a_stamp_is_replaced_by_a_recount_and_seen_by_verify(database: Any) -> None:
+    aggregates = Aggregates(database, 50)
+    database[DOMAINS].insert_one({"_id": "x.org", "users": 12})
+    database[DOMAINS].insert_one({"_id": "z.org", "users": 12})
+    aggregates.add({X: 2}, NOW + 1)
+    z = Cell(DOMAINS, "z.org")
+    assert aggregates.cells(since=NOW) == {X: 2, z: 12}
+    aggregates.set_all({X: 3}, NOW + EPOCH)
+    assert aggregates.cells() == {X: 3}
+
+
 def test_one_is_not_seen_from_its_epoch_on_and_swept(database: Any) -> None:
     aggregates = Aggregates(database, 50)
     aggregates.set_all({FR: 1}, NOW)

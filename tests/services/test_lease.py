@@ -22,6 +22,7 @@ from engine.write_order import Figures, OpenTurn, WriterState
 pytestmark = pytest.mark.services
 
 LEASE_S = 1.5
+NOBODY = 2 ** 30    # the number of no process: it lies above the greatest
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_a_live_holder_keeps_others_out_until_it_gives_the_lease_back(database: 
 
 def test_a_holder_elsewhere_whose_beat_stands_still_is_passed(database: Database[dict[str, Any]]) -> None:
     database[COLLECTION].insert_one({"_id": "lease:7", "n": 7, "beat": 3, "released": False, "clean": False,
-                                     "host": "another", "pid": 1, "started": 0.0})
+                                     "host": "another", "pid": 1})
     began = time.monotonic()
     taken = take(database)
     assert time.monotonic() - began >= LEASE_S
@@ -66,7 +67,7 @@ def test_a_holder_elsewhere_whose_beat_stands_still_is_passed(database: Database
 
 def test_a_holder_here_that_has_died_is_passed_at_once(database: Database[dict[str, Any]]) -> None:
     first = take(database)
-    database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"started": 1.0}})    # another process had this pid
+    database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"pid": NOBODY}})
     began = time.monotonic()
     second = take(database)
     assert time.monotonic() - began < LEASE_S
@@ -109,7 +110,7 @@ def test_a_former_holder_cannot_save_over_the_later_ones_state(database: Databas
 def passed(database: Database[dict[str, Any]]) -> tuple[leases.Lease, leases.Lease]:
     """A holder, and the one who took over while it stood still."""
     first = take(database)
-    database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"started": 1.0}})    # as if its process were gone
+    database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"pid": NOBODY}})
     return first, take(database)
 
 
@@ -138,8 +139,7 @@ def test_a_holder_that_is_dead_but_not_buried_is_passed_at_once(database: Databa
     with subprocess.Popen(["true"]) as dead:
         while psutil.Process(dead.pid).status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.01)
-        born = round(psutil.Process(dead.pid).create_time(), 2)
-        database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"pid": dead.pid, "started": born}})
+        database[COLLECTION].update_one({"_id": "lease:1"}, {"$set": {"pid": dead.pid}})
         began = time.monotonic()
         second = take(database)
         assert time.monotonic() - began < LEASE_S

@@ -15,10 +15,11 @@ from kafka import TopicPartition
 
 from engine.claim import Claim, claimed
 from engine.clients import kafka_consumer, kafka_producer
+from engine.discard import discard
 from engine.redrive import BARRED, FAILED, READY, Redriven, redrive
 from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
-from engine.stores.dead_letters import ACCEPTED, DISCARDED, MARK, OVERTAKEN, REFUSED, DeadLetter
+from engine.stores.dead_letters import ACCEPTED, DISCARDED, MARK, OVERTAKEN, REFUSED, DeadLetter, DeadLetters
 from tests.people import Person, generated
 from tests.proof import Proof
 from tests.services.flow import Flow
@@ -293,6 +294,23 @@ def test_discarded_letters_are_gone_and_stay_gone_when_the_topic_is_read_again(f
     assert box.counts[DISCARDED] == 2
     flow.rollcall("dead-letters", "redrive", places[2], "--yes")
     assert set(places[:2]) & set(dead_letters.read(flow.settings, "verify", flow.keys).letters) == set()    # and taken away
+
+
+def test_a_discard_that_was_killed_is_ended_by_the_next_one(flow: Flow) -> None:
+    append(flow, [(uuid(12, number), json.dumps(person(12, number, nat=5, phone=uuid(12, 1))).encode()) for number in range(3)])
+    flow.quiet()
+    first, second, third = sorted(letters(flow, 12))
+    box = dead_letters.read(flow.settings, "redrive", flow.keys)
+    with pytest.MonkeyPatch.context() as patch:    # killed after the mark, before the letter is taken away
+        patch.setattr(DeadLetters, "remove", lambda *_: sys.exit("killed"))
+        with pytest.raises(SystemExit):
+            discard(flow.settings, [letter for letter in box.standing if letter.place == first], box, "killed")
+    assert first in dead_letters.read(flow.settings, "redrive", flow.keys).left_over
+    flow.rollcall("dead-letters", "discard", second, "--because", "next", "--yes")
+    box = dead_letters.read(flow.settings, "redrive", flow.keys)
+    assert (box.left_over, sorted(letters(flow, 12))) == ([], [third])
+    kept = {record["because"]: record["done"] for record in flow.documents("discards").values()}
+    assert (kept["killed"], kept["next"]) == (True, True)
 
 
 def test_list_counts_and_show_tells_no_value(flow: Flow) -> None:

@@ -117,6 +117,11 @@ def stored(flow: Flow) -> dict[str, Any]:
         "status": {name: kept for name, kept in flow.documents("pipeline_status").items() if name in ("writer", "figures")}}
 
 
+def number_of(name: str) -> int:
+    """Of a lease's document."""
+    return int(name.removeprefix("lease:"))
+
+
 def leases(flow: Flow) -> set[str]:
     return {name for name in flow.documents("pipeline_status") if name.startswith("lease:")}
 
@@ -169,6 +174,9 @@ def test_a_stream_paused_in_a_turn_that_wakes_up_later_changes_nothing(
     turn = paused(flow, writer, first, moment, random.Random(seed))
     second = streams.start()
     if wakes == "after":
+        flow.until("the second one has the lease", lambda: max(leases(flow), key=number_of) != f"lease:{lease_of(flow, first)}")
+        assert writer().open is not None
+        flow.verified()    # which holds the stream, but not in the middle of a turn
         flow.quiet()
         before, sealed = stored(flow), by_uuid(flow.sealed_rows())
         os.killpg(first.pid, signal.SIGCONT)
