@@ -35,6 +35,10 @@ def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
     kept.write()
 
 
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+"""For Spark's Java: the streams of tests live for seconds, in which a compiler that optimizes costs more than it gives."""
+
+
 @dataclass
 class FirstStart:
     """What was seen while the servers were fetched, set up and started for the first time."""
@@ -53,6 +57,7 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart
         for name in [name for name in os.environ if name.startswith("ROLLCALL_") and name != "ROLLCALL_CACHE"]:
             patch.delenv(name)
         patch.setenv("ROLLCALL_HOME", str(home))
+        patch.setenv("SPARK_SUBMIT_OPTS", SHORT_LIVED)
         settings = load()
         said: list[str] = []
         try:

@@ -55,7 +55,7 @@ def stream_hop(flow: Flow) -> Hop:
     return next(hop for hop in health.look(flow.settings, AllRun(flow)) if hop.name == "stream")
 
 
-@pytest.mark.parametrize("name", ["cassandra", "kafka", pytest.param("mongo", marks=pytest.mark.proof)])
+@pytest.mark.parametrize("name", ["cassandra", *(pytest.param(name, marks=pytest.mark.proof) for name in ("mongo", "kafka"))])
 def test_a_store_that_is_away_is_waited_for_and_the_flow_resumes_by_itself(stack: Settings, flow: Flow, name: str) -> None:
     supervisor, store, stream = Supervisor(stack), NAMES[name], flow.stream
     assert stream is not None
