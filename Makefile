@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-writer proof-redrive
+.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -27,11 +27,8 @@ test-quick: $(READY) ## the tests that need neither servers nor a browser, the l
 proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real servers, every wrong design; the result goes into docs/proofs
 	$(BIN)/pytest tests/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
 
-proof-writer: $(READY) ## a second stream, a killed one, and one that wakes up at six moments of a turn; the result goes into docs/proofs
-	$(BIN)/pytest tests/services/test_single_writer.py --proof docs/proofs/writer.json
-
-proof-redrive: $(READY) ## a thousand dead letters redriven, killed in the middle; the result goes into docs/proofs
-	$(BIN)/pytest tests/services/test_redrive.py --proof docs/proofs/redrive.json
+proof-services: $(READY) ## the long form of the service tests that have one; the result goes into docs/proofs
+	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py) --proof docs/proofs/services.json
 
 proof-faults: $(READY) ## every kind of fault three times on the real processes (half an hour); the result goes into docs/proofs
 	$(BIN)/python -m bench.faults --each 3 --json docs/proofs/faults.json

@@ -75,7 +75,7 @@ class Stream:
         self.stood = 0
         self.unsure_since = None if lease.clean else fenced    # of others' writes, until this stream has waited for them
         outage.again = self.afresh
-        Watchdog(spark, self.sign, say).start()
+        Watchdog(spark, self.sign, say, 2 * settings.longest_client_timeout_s).start()
 
     def start(self) -> Any:
         """Starts the query; its id is that of the checkpoint, new if the checkpoint is."""

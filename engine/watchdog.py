@@ -17,18 +17,17 @@ from engine.spark_failures import FAILURES
 STUCK_S = 600.0
 """Far more than a turn needs between two signs of life: a job of Spark, a step, a wait that is said."""
 
-HANGS_S = 20.0
-"""More than a schema is read in, and twice the longest time-out of a request."""
-
 LOOK_EVERY_S = 5.0
 
 
 class Watchdog:
-    """Watches from a thread. sign: None while nothing runs, else what changes as a turn moves."""
+    """Watches from a thread. sign: None while nothing runs, else what changes as a turn moves. hangs_s: longer than any
+    request may take."""
 
-    def __init__(self, spark: Any, sign: Callable[[], object], say: Callable[[str], None], stuck_s: float = STUCK_S,
-                 end: Callable[[int], object] = os._exit) -> None:
-        self._spark, self._sign, self._say, self._stuck_s, self._end = spark, sign, say, stuck_s, end
+    def __init__(self, spark: Any, sign: Callable[[], object], say: Callable[[str], None], hangs_s: float,
+                 stuck_s: float = STUCK_S, end: Callable[[int], object] = os._exit) -> None:
+        self._spark, self._sign, self._say, self._end = spark, sign, say, end
+        self._hangs_s, self._stuck_s = hangs_s, stuck_s
         self._seen: object = None
         self._moved_at = time.monotonic()
 
@@ -43,7 +42,7 @@ class Watchdog:
             self._seen, self._moved_at = sign, time.monotonic()
             return
         stood = time.monotonic() - self._moved_at
-        if stood > self._stuck_s or (stood > HANGS_S and self._hangs()):
+        if stood > self._stuck_s or (stood > self._hangs_s and self._hangs()):
             self._say(f"nothing has moved for {stood:.0f} s in {sign}: ending, so that a new process resumes the turn")
             self._end(ServerFailed.exit_code)
 

@@ -28,7 +28,7 @@ def watched(clock: list[float], signs: list[Any], running: Any = None) -> list[i
     """Looks once for each sign, 60 s apart; the exit codes it ended with."""
     ended: list[int] = []
     left = list(signs)
-    dog = Watchdog(running or spark(), lambda: left.pop(0), lambda _: None, 600.0, ended.append)
+    dog = Watchdog(running or spark(), lambda: left.pop(0), lambda _: None, 20.0, 600.0, ended.append)
     for _ in signs:
         clock[0] += 60
         dog.look()

@@ -59,12 +59,13 @@ def kept() -> dict[str, Any]:
 
 def test_a_failing_history_is_told_by_its_seed_and_the_steps_it_takes() -> None:
     design = WRONG["rows_first"]
-    said = told(failed(range(50), design), design)
-    seed = first_caught(range(50), design)
+    seeds = range(10, 50)    # of which the first comes down to a crash
+    said = told(failed(seeds, design), design)
+    seed = first_caught(seeds, design)
     assert seed is not None
     assert f"of seeds {seed.seed} (aggregates differ from a recount)" in said
     assert said.count("\n    ") <= SHORT
-    assert "pause(at=" in said or "work(crash=" in said
+    assert "work(crash=" in said
 
 
 @settings(max_examples=150, derandomize=True, database=None, deadline=None)
