@@ -364,7 +364,7 @@ def test_the_doctor_finds_programs_without_their_supervisor(home: Path, monkeypa
 
 def test_every_check_of_a_store_was_seen_to_fail() -> None:
     seen = {row[0] for row in SPOILT} | {f"{what} {store}" for what in ("sign-in", "clock")
-                                         for store in ("kafka", "cassandra", "mongo")}
+                                         for store in ("kafka", "cassandra", "mongo")} | {"permissions"}
     assert {check.name for check in STORES} == seen
 
 
