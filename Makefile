@@ -25,7 +25,7 @@ test-quick: $(READY) ## the tests that need neither servers nor a browser, the l
 	$(BIN)/pytest -m "not services and not browser and not long"
 
 proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real servers, every wrong design; the result goes into docs/proofs
-	$(BIN)/pytest tests/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
+	$(BIN)/pytest tests/writer/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
 
 proof-services: $(READY) ## the long form of the service tests that have one; the result goes into docs/proofs
 	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py) --proof docs/proofs/services.json

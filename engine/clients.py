@@ -1,7 +1,7 @@
 """Signed-in clients of the three stores, and the one place where a driver's error becomes one of ours.
 
 Every client signs in with SCRAM-SHA-256 (Cassandra: its role) as one principal of engine/secrets.py, or under a role
-of its lease (engine/fence.py), and gives a request up after the time-out of its settings section. `mapped` wraps what is
+of its lease (engine/writer/fence.py), and gives a request up after the time-out of its settings section. `mapped` wraps what is
 done with them:
 
     with mapped("reading a row", "verify"), cassandra_session(settings, "verify") as session:

@@ -1,8 +1,8 @@
 """The control topic: commands of governance about one person, folded by the stream in their order.
 
 A command is `{"verb", "token", "sealed"}` under the request's id. `sealed` holds the uuid, for expire `cut_off`
-in milliseconds, for rectify the pins (engine/pins.py), encrypted under a key that is never rotated: the topic is kept for
-ever, for the markers can be rebuilt from it. `recount` concerns nobody and carries neither token nor sealed part.
+in milliseconds, for rectify the pins (engine/writer/pins.py), encrypted under a key that is never rotated: the topic is
+kept for ever, for the markers can be rebuilt from it. `recount` concerns nobody and carries neither token nor sealed part.
 """
 
 import base64
@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine import pins
 from engine.clients import kafka_producer, mapped
 from engine.errors import CommandRefused
 from engine.sealing import CannotOpen, KeyRing
 from engine.settings import Settings
+from engine.writer import pins
 
 VERBS = ("erase", "lift", "restrict", "unrestrict", "rectify", "expire", "recount")
 
@@ -41,7 +41,7 @@ class Marker:
     """What is remembered of a person who was subject of a command; kept by suppression token.
 
     not_before: records appended at or before this moment (ms) do not count. last_command: offset of the newest command
-    folded in, so that none is carried out twice. pins: JSON of engine/pins.py, empty for none. rectified: offset of the
+    folded in, so that none is carried out twice. pins: JSON of engine/writer/pins.py, empty for none. rectified: offset of the
     rectification they are as of.
     """
 

@@ -2,7 +2,7 @@
 
 Sealing is AES-256-GCM; a sealed value is `key id (4 bytes) + nonce (12) + ciphertext + tag (16)`, and additional data ties
 it to its place (a column of one person, one dead letter, one command), so that it cannot be moved elsewhere. Tokens are
-HMAC-SHA256 in hex. engine/columns.py builds the same bytes from Spark's native expressions; a test holds them together.
+HMAC-SHA256 in hex. engine/spark/columns.py builds the same bytes from Spark's native expressions; a test holds them together.
 """
 
 import hashlib
@@ -81,7 +81,7 @@ class KeyRing:
         return token(self.dead, value.hex())[:8]
 
     def redrive_proof(self, *claim: str) -> str:
-        """That a redrive of ours made a claim (engine/claim.py)."""
+        """That a redrive of ours made a claim (engine/dead_letters/claim.py)."""
         return token(self.dead, f"redrive|{json.dumps(claim)}")
 
     def seal_dead_letter(self, value: bytes, place: str) -> bytes:

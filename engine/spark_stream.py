@@ -17,8 +17,6 @@ from typing import Any
 import pymongo
 from pyspark.sql import DataFrame, SparkSession
 
-from engine import fence
-from engine import lease as leases
 from engine.clients import cassandra_session, mongo_client
 from engine.errors import (
     LeaseHeld,
@@ -31,23 +29,25 @@ from engine.errors import (
     SignInRefused,
     StoreAway,
 )
-from engine.lease import Lease
-from engine.lost import offsets_lost
 from engine.outage import Outage
 from engine.person import NATIONALITIES, Cell
-from engine.plain_batch import PlainBatch
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark_batch import SparkBatch, Surroundings, counted_cells
-from engine.spark_failures import FAILURES, translated
-from engine.spark_pins import repin
-from engine.spark_session import CASSANDRA, cassandra_table, kafka_options, spark_session
+from engine.spark.batch import SparkBatch, Surroundings, counted_cells
+from engine.spark.failures import FAILURES, translated
+from engine.spark.pins import repin
+from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
+from engine.spark.watchdog import Watchdog
 from engine.stopping import Stopping, StopRequested
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.status import Status
 from engine.stores.stream_stores import StreamStores
-from engine.watchdog import Watchdog
-from engine.write_order import Batch, Figures, WriteOrder
+from engine.writer import fence
+from engine.writer import lease as leases
+from engine.writer.lease import Lease
+from engine.writer.lost import offsets_lost
+from engine.writer.plain_batch import PlainBatch
+from engine.writer.write_order import Batch, Figures, WriteOrder
 
 Say = Callable[[str], None]
 
@@ -126,7 +126,7 @@ class Stream:
     def afresh(self) -> None:
         """Before a turn is tried again: forgets what was sent for it, and the connector's session.
 
-        That session's driver never reads the schema again once it failed to (engine/watchdog.py), and the connector does
+        That session's driver never reads the schema again once it failed to (engine/spark/watchdog.py), and the connector does
         so with every table it reads or writes.
         """
         self.stores.give_up()
@@ -297,7 +297,7 @@ def taken(database: Any, settings: Settings, outage: Outage, say: Say) -> Lease:
 
 def explained(lease: Lease, error: BaseException) -> RollcallError | None:
     """What a failure means. In a stream that stood still while another took over anything may fail, and that is why:
-    Cassandra above all refuses it (engine/fence.py), as it does where a backup was brought back that has no such role."""
+    Cassandra above all refuses it (engine/writer/fence.py), as it does where a backup was brought back without that role."""
     ours = error if isinstance(error, RollcallError) else translated(error)
     if ours is not None and not isinstance(ours, SignInRefused):
         return ours

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Callable
 
-from engine import folders, memory, ports, sealing, secrets
+from engine import sealing, secrets
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
+from engine.machine import folders, memory, ports
 from engine.native import cassandra, fetch
 from engine.native.server import listening
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over

@@ -19,22 +19,22 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from engine import columns, spark_failures
 from engine.clients import kafka_consumer, mapped, mongo_client
-from engine.hold import still
 from engine.person import NATIONALITIES, Cell
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark_batch import claim_of, counted_cells, newest, parsed
-from engine.spark_keys import opened, token, with_ring
-from engine.spark_pins import laid_over, pins_frame
-from engine.spark_progress import shown
-from engine.spark_session import CASSANDRA, cassandra_table, kafka_options, spark_session
+from engine.spark import columns, failures
+from engine.spark.batch import claim_of, counted_cells, newest, parsed
+from engine.spark.keys import opened, token, with_ring
+from engine.spark.pins import laid_over, pins_frame
+from engine.spark.progress import shown
+from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
 from engine.stores import dead_letters
 from engine.stores.aggregates import COLLECTIONS, Aggregates
 from engine.stores.dead_letters import Box
 from engine.stores.status import Status
-from engine.write_order import EPOCH
+from engine.writer.hold import still
+from engine.writer.write_order import EPOCH
 
 Say = Callable[[str], None]
 
@@ -106,7 +106,7 @@ def verify(settings: Settings, say: Say) -> Report:
     say("starting Spark")
     spark = spark_session(settings, "verify", "verify")
     try:
-        with mongo_client(settings, "verify") as client, shown(spark, say), spark_failures.mapped("comparing the stores"):
+        with mongo_client(settings, "verify") as client, shown(spark, say), failures.mapped("comparing the stores"):
             database = client[settings.mongo.database]
             status, aggregates = Status(database), Aggregates(database, settings.mongo.bulk)
             say("waiting for the stream to stand still")

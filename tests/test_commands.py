@@ -8,8 +8,8 @@ import pytest
 
 from engine.commands import Command, Marker, Verdict, decode, encode, fold
 from engine.errors import CommandRefused
-from engine.pins import checked
 from engine.sealing import CannotOpen, KeyRing
+from engine.writer.pins import checked
 
 UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"
 

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 
 from bench.installation import settings_toml
-from engine import memory, sealing, secrets
+from engine import sealing, secrets
 from engine.doctor import CHECKS, Finding, found
 from engine.doctor.machine import MACHINE
 from engine.doctor.stores import STORES
+from engine.machine import memory
 from engine.native import fetch
 from engine.settings import CLONE, Settings, load
 
@@ -102,7 +103,7 @@ def cache_is_a_file(machine: Machine) -> None:
 
 
 def no_room(machine: Machine) -> None:
-    machine.patch.setattr("engine.folders.LEAST_FREE_MB", 2 ** 40)
+    machine.patch.setattr("engine.machine.folders.LEAST_FREE_MB", 2 ** 40)
 
 
 def no_memory(machine: Machine) -> None:

@@ -14,10 +14,10 @@ from typing import NoReturn
 import psutil
 import typer
 
-from engine import folders
 from engine.cli import check, dead_letters, doctor, people, persons_rights, stack, stream
 from engine.cli.output import complain, log
 from engine.errors import FOR_A_PERSON, RollcallError, SettingsInvalid
+from engine.machine import folders
 from engine.processes import BELIEVED_AFTER_S, PROGRAMS
 from engine.settings import Settings, load, outer_environment
 

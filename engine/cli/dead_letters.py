@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from engine.cli.output import show, show_json, tell
-from engine.discard import discard as discard_letters
-from engine.redrive import BARRED, FAILED, PRINCIPAL, READY, Redriven
-from engine.redrive import redrive as redrive_letters
+from engine.dead_letters.discard import discard as discard_letters
+from engine.dead_letters.redrive import BARRED, FAILED, PRINCIPAL, READY, Redriven
+from engine.dead_letters.redrive import redrive as redrive_letters
 from engine.sealing import load_keys
 from engine.settings import Settings, load
 from engine.sources import parsed

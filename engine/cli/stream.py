@@ -53,7 +53,7 @@ def accept_loss(
     Everything the topic still holds is then read again and the aggregates are recounted. Example:
     rollcall stream accept-loss --dry-run
     """
-    from engine import lost  # Spark is imported only by those who need it
+    from engine.writer import lost  # Spark is imported only by those who need it
 
     settings = load()
     found = lost.accept(settings, tell, dry_run)

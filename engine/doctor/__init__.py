@@ -9,11 +9,11 @@ has to make is well: "not yet".
 
 from collections.abc import Iterator
 
-from engine import folders
 from engine.doctor.finding import Check, Finding
 from engine.doctor.machine import MACHINE
 from engine.doctor.stores import STORES
 from engine.errors import RollcallError
+from engine.machine import folders
 from engine.settings import Settings
 
 __all__ = ["CHECKS", "Check", "Finding", "examine", "found"]

@@ -5,8 +5,9 @@ import stat
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from engine import folders, memory, ports, sealing, secrets
+from engine import sealing, secrets
 from engine.doctor.finding import HERE, NOT_YET, UP, Check, Finding, Well
+from engine.machine import folders, memory, ports
 from engine.native import fetch, tools
 from engine.native.fetch import Bundle
 from engine.native.server import HOST

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from kafka import TopicPartition
 
-from engine import clients, fence, topics
+from engine import clients, topics
 from engine.doctor.finding import HERE, UP, Check, Finding, Well
 from engine.processes import Supervisor
 from engine.provision.cassandra import GRANTS
@@ -17,6 +17,7 @@ from engine.provision.kafka import USERS
 from engine.provision.mongo import wanted_roles
 from engine.settings import Settings
 from engine.stores.schema import COLLECTIONS, TABLES
+from engine.writer import fence
 
 CLOCK_MOST_S = 5.0
 """Seconds that two clocks may differ: turns are numbered by ours, records are dated by Kafka's."""

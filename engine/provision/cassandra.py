@@ -6,12 +6,13 @@ from typing import Any
 
 from cassandra.cluster import Session
 
-from engine import fence, secrets
+from engine import secrets
 from engine.clients import cassandra_session, mapped
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
 from engine.provision.changes import Changes, settled
 from engine.settings import Settings
 from engine.stores.schema import MARKERS, MASK, PROFILES, TABLES, Column, Table
+from engine.writer import fence
 
 ALL_ROLES = "<all roles>"
 

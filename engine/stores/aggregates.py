@@ -14,7 +14,7 @@ from pymongo.errors import BulkWriteError
 
 from engine.clients import mapped
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
-from engine.write_order import EPOCH
+from engine.writer.write_order import EPOCH
 
 COLLECTIONS = (NATIONALITIES, DOMAINS, ARRIVALS)
 DUPLICATE_KEY = 11000

@@ -1,6 +1,6 @@
 """Hop 4a: rows and markers in Cassandra, as far as the driver touches them one by one (commands, idle turns).
 
-Rows in bulk go through Spark (engine/spark_batch.py). Every write carries the turn's number as its timestamp.
+Rows in bulk go through Spark (engine/spark/batch.py). Every write carries the turn's number as its timestamp.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

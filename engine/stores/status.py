@@ -1,6 +1,6 @@
 """The stream's own state in MongoDB: one document a purpose, one writer a document.
 
-`writer`: the turn (engine/write_order.py). `figures`: what the last turn did and totals since the first. `batches`:
+`writer`: the turn (engine/writer/write_order.py). `figures`: what the last turn did and totals since the first. `batches`:
 a trimmed history of figures. `waiting`: the store the stream waits for. `hold`: a verify asks it to stand still.
 """
 
@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from engine.clients import mapped
 from engine.errors import LeaseLost
-from engine.write_order import Figures, OpenTurn, WriterState
+from engine.writer.write_order import Figures, OpenTurn, WriterState
 
 COLLECTION = "pipeline_status"
 HISTORY = "batches"
@@ -41,7 +41,7 @@ class Status:
             self.documents.replace_one({"_id": name}, {"_id": name, **fields}, upsert=True)
 
     def lease(self) -> Document | None:
-        """The newest lease (engine/lease.py), held or released."""
+        """The newest lease (engine/writer/lease.py), held or released."""
         with mapped("reading or writing the status"):
             found = list(self.documents.find({"n": {"$gt": 0}}).sort("n", -1).limit(1))
         return found[0] if found else None

@@ -1,4 +1,4 @@
-"""All that the stream's writer reads and writes besides its batch: `Stores` of engine/write_order.py, for real."""
+"""All that the stream's writer reads and writes besides its batch: `Stores` of engine/writer/write_order.py, for real."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +11,6 @@ from engine.backlog import backlog
 from engine.clients import kafka_consumer, mapped, read_until
 from engine.commands import Command, Marker
 from engine.errors import CommandRefused, StoreAway
-from engine.lease import Lease
 from engine.person import Cell
 from engine.sealing import KeyRing
 from engine.sender import Outgoing, Sender
@@ -20,11 +19,12 @@ from engine.stores.aggregates import Aggregates
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.profiles import Profiles
 from engine.stores.status import Status
-from engine.write_order import WriterState
+from engine.writer.lease import Lease
+from engine.writer.write_order import WriterState
 
 
 class StreamStores:
-    """See engine/write_order.py, Stores. One thread at a time."""
+    """See engine/writer/write_order.py, Stores. One thread at a time."""
 
     def __init__(self, settings: Settings, keys: KeyRing, session: Any, database: Database[dict[str, Any]], lease: Lease,
                  dead_letters: DeadLetters, recounted: Callable[[], Mapping[Cell, int]],

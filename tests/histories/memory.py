@@ -3,7 +3,7 @@
 Rows and markers as in Cassandra: each cell has its own timestamp, the greater one wins, of equal ones the greater value;
 a delete hides what is not newer; an update of a row that is not there leaves a fragment. Aggregates as in MongoDB: a
 document takes a delta, or is set, only with a greater stamp. The writer's state refuses the holder of an earlier lease, and
-so do rows and markers once the next holder's fence has settled (engine/fence.py).
+so do rows and markers once the next holder's fence has settled (engine/writer/fence.py).
 """
 
 from collections import Counter
@@ -15,8 +15,8 @@ from typing import Any
 from engine.commands import Command, Marker
 from engine.errors import LeaseLost
 from engine.person import Cell, Position, Record, Row
-from engine.pins import pinned
-from engine.write_order import EPOCH, WriterState
+from engine.writer.pins import pinned
+from engine.writer.write_order import EPOCH, WriterState
 from tests.histories.process import Process
 from tests.histories.topic import Topic
 
@@ -115,7 +115,7 @@ def marker_of(read: Mapping[str, Any] | None) -> Marker | None:
 
 
 class MemoryStores:
-    """engine/write_order.py's `Stores`, and the look-ups of its batches, as one process sees them."""
+    """engine/writer/write_order.py's `Stores`, and the look-ups of its batches, as one process sees them."""
 
     def __init__(self, memory: Memory, process: Process) -> None:
         self.memory, self.process = memory, process
@@ -177,7 +177,7 @@ class MemoryStores:
         self.memory.profiles.put(uuid, values, timestamp)
 
     def repin(self, markers: Mapping[str, Marker], timestamp: int) -> None:
-        """As engine/spark_pins.py: reads the rows, and writes whole groups of columns of those that stand."""
+        """As engine/spark/pins.py: reads the rows, and writes whole groups of columns of those that stand."""
         rows = [pinned(row, markers[uuid].pins, markers[uuid].rectified) for uuid, row in self.read_rows(markers).items()]
         self.write(*[partial(self._set_columns, row.uuid, {name: getattr(row, name) for name in PINNABLE}, timestamp)
                      for row in rows])
@@ -193,7 +193,7 @@ class MemoryStores:
                   "first_seen": row.first_seen, "counted": row.counted, "nat": row.nat, "gender": row.gender,
                   "birth_month": row.birth_month, "email_domain": row.email_domain}
         if row.rectified >= 0:
-            values["rectified"] = row.rectified    # only where there are pins, as engine/spark_batch.py
+            values["rectified"] = row.rectified    # only where there are pins, as engine/spark/batch.py
         self.memory.profiles.put(row.uuid, values, timestamp)
 
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:

@@ -2,7 +2,7 @@
 
 The classes of engine/stores run as they are; below them, at the driver, each statement passes the process that may die.
 Records and commands are the driver's lists with times of its own clock; the batch is the plain one, and rows are written
-by this file (the columns counting depends on, as engine/spark_batch.py writes them). Nulls and dead letters go to Kafka.
+by this file (the columns counting depends on, as engine/spark/batch.py writes them). Nulls and dead letters go to Kafka.
 """
 
 from collections import Counter
@@ -16,7 +16,6 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from engine.commands import Command, Marker
 from engine.person import Cell, Record, Row
-from engine.pins import pinned
 from engine.sealing import KeyRing
 from engine.sender import Outgoing
 from engine.settings import Settings
@@ -26,6 +25,7 @@ from engine.stores.dead_letters import DeadLetters
 from engine.stores.profiles import Profiles, moment
 from engine.stores.status import Status
 from engine.stores.stream_stores import StreamStores
+from engine.writer.pins import pinned
 from tests.histories.memory import PINNABLE
 from tests.histories.process import Process
 from tests.histories.topic import Topic

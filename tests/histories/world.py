@@ -16,8 +16,8 @@ from pymongo.errors import DuplicateKeyError
 from engine.commands import Command, Marker
 from engine.errors import LeaseLost
 from engine.person import Cell, Record, Row
-from engine.plain_batch import PlainBatch
-from engine.write_order import Stores, WriteOrder
+from engine.writer.plain_batch import PlainBatch
+from engine.writer.write_order import Stores, WriteOrder
 from tests.histories.judge import judged
 from tests.histories.memory import Memory, MemoryStores
 from tests.histories.process import Crash, Process

@@ -10,8 +10,8 @@ from typing import Any
 
 from engine.commands import Marker, Verdict, fold
 from engine.person import Cell, Record, Row
-from engine.plain_batch import PlainBatch, PlainResolved
-from engine.write_order import Batch, Figures, OpenTurn, WriteOrder, WriterState
+from engine.writer.plain_batch import PlainBatch, PlainResolved
+from engine.writer.write_order import Batch, Figures, OpenTurn, WriteOrder, WriterState
 from tests.histories.memory import Document, MemoryStores, by_document, summed
 from tests.histories.process import Crash
 from tests.histories.world import Design

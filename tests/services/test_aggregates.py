@@ -9,7 +9,7 @@ from engine.clients import mongo_client
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.settings import Settings
 from engine.stores.aggregates import Aggregates
-from engine.write_order import EPOCH
+from engine.writer.write_order import EPOCH
 
 pytestmark = pytest.mark.services
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from engine import fence
 from engine.clients import Role, cassandra_session, mapped
 from engine.errors import SignInRefused
 from engine.provision import provision
 from engine.provision.changes import settled
 from engine.settings import Settings
+from engine.writer import fence
 
 pytestmark = pytest.mark.services
 

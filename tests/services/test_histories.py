@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine import fence
 from engine.clients import cassandra_session, mongo_client
 from engine.settings import Settings
+from engine.writer import fence
 from tests.histories.real import RealServers, RealStores
 from tests.histories.steps import drawn
 from tests.histories.world import PRODUCT, Names, World, lived

@@ -11,13 +11,13 @@ import psutil
 import pytest
 from pymongo.database import Database
 
-from engine import lease as leases
 from engine.clients import mongo_client
 from engine.errors import LeaseHeld, LeaseLost
 from engine.settings import Settings
 from engine.stores.status import COLLECTION, Status
 from engine.stores.stream_stores import StreamStores
-from engine.write_order import Figures, OpenTurn, WriterState
+from engine.writer import lease as leases
+from engine.writer.write_order import Figures, OpenTurn, WriterState
 
 pytestmark = pytest.mark.services
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from engine.claim import Claim, claimed
 from engine.clients import kafka_consumer, kafka_producer
-from engine.discard import discard
-from engine.redrive import BARRED, FAILED, READY, Redriven, redrive
+from engine.dead_letters.claim import Claim, claimed
+from engine.dead_letters.discard import discard
+from engine.dead_letters.redrive import BARRED, FAILED, READY, Redriven, redrive
 from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
 from engine.stores.dead_letters import ACCEPTED, DISCARDED, MARK, OVERTAKEN, REFUSED, DeadLetter, DeadLetters

@@ -24,7 +24,7 @@ from engine.errors import LeaseHeld, LeaseLost
 from engine.person import ARRIVALS, NATIONALITIES
 from engine.settings import CLONE, Settings
 from engine.stores.status import Status
-from engine.write_order import EPOCH, OpenTurn, WriterState
+from engine.writer.write_order import EPOCH, OpenTurn, WriterState
 from tests.people import generated
 from tests.proof import Proof
 from tests.services.flow import LIMIT_S, Flow

@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from engine import fence
 from engine.clients import cassandra_session
 from engine.commands import Command, Marker, Verdict, fold
 from engine.person import ARRIVALS, DOMAINS, Cell, Position, Record, Row
-from engine.pins import pinned
-from engine.plain_batch import PlainBatch, PlainResolved
 from engine.sealing import KeyRing
 from engine.settings import Settings
-from engine.spark_batch import SparkBatch, SparkResolved, Surroundings
-from engine.spark_pins import repin
-from engine.spark_session import spark_session
+from engine.spark.batch import SparkBatch, SparkResolved, Surroundings
+from engine.spark.pins import repin
+from engine.spark.session import spark_session
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.profiles import Profiles
+from engine.writer import fence
+from engine.writer.pins import pinned
+from engine.writer.plain_batch import PlainBatch, PlainResolved
 from tests.histories.steps import HOUR, LATER, VERBS
 from tests.histories.world import Names
 from tests.people import captured

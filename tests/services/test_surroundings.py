@@ -22,13 +22,14 @@ from typing import Any
 import pytest
 
 from bench.installation import PORTS, free_ports, settings_toml
-from engine import fence, sealing
+from engine import sealing
 from engine import stack as stacks
 from engine.doctor import CHECKS, Finding, found
 from engine.doctor.stores import STORES, Clock
 from engine.errors import FolderUnusable, PortTaken, SettingsInvalid, SignInRefused, StoreAway, ToolMissing
 from engine.processes import Supervisor
 from engine.settings import CLONE, Settings, load
+from engine.writer import fence
 from tests.conftest import home_of
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
@@ -146,7 +147,7 @@ def test_too_little_room_and_memory_are_said_before_anything_is_begun(
         tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = fresh(tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
-        patch.setattr("engine.folders.LEAST_FREE_MB", 2 ** 40)
+        patch.setattr("engine.machine.folders.LEAST_FREE_MB", 2 ** 40)
         with pytest.raises(FolderUnusable, match=r"Only \d+ MB are free in .*home; the servers need"):
             stacks.up(settings, lambda line: None)
     monkeypatch.setenv("ROLLCALL_KAFKA__HEAP", "90000g")

@@ -1,6 +1,6 @@
 """A turn's batch on Spark: parse, set aside, look up, keep the newest, compare with the rows, write.
 
-It comes to the same as engine/plain_batch.py does record by record (a test compares them). Everything is joined by
+It comes to the same as engine/writer/plain_batch.py does record by record (a test compares them). Everything is joined by
 key in Cassandra ("direct join"), nothing is scanned, and no Python runs on the records that are people.
 """
 
@@ -13,17 +13,17 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.storagelevel import StorageLevel
 
-from engine import columns
-from engine.claim import LETTER, Claim, claimed
 from engine.clients import mapped
 from engine.commands import Marker, Verdict
+from engine.dead_letters.claim import LETTER, Claim, claimed
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
 from engine.settings import Settings
-from engine.spark_keys import sealed, token, with_ring
-from engine.spark_pins import laid_over, pinned_names
-from engine.spark_rows import local_frame
-from engine.spark_session import CASSANDRA, cassandra_table
+from engine.spark import columns
+from engine.spark.keys import sealed, token, with_ring
+from engine.spark.pins import laid_over, pinned_names
+from engine.spark.rows import local_frame
+from engine.spark.session import CASSANDRA, cassandra_table
 from engine.stores.dead_letters import LARGEST, ORIGIN, DeadLetters, too_large
 from engine.stores.profiles import marker_of
 
@@ -46,7 +46,7 @@ class Surroundings:
 
 
 class SparkResolved:
-    """See engine/write_order.py, Resolved."""
+    """See engine/writer/write_order.py, Resolved."""
 
     def __init__(self, around: Surroundings, frame: DataFrame, deltas: Mapping[Cell, int], flagged: Sequence[Any],
                  figures: Mapping[str, int], pinned: bool) -> None:
@@ -74,7 +74,7 @@ class SparkResolved:
 
 
 class SparkBatch:
-    """See engine/write_order.py, Batch. Release with `close`."""
+    """See engine/writer/write_order.py, Batch. Release with `close`."""
 
     def __init__(self, around: Surroundings, raw: DataFrame, number: int) -> None:
         self._around, self.number, self._spark = around, number, raw.sparkSession
@@ -277,7 +277,7 @@ def _prefixed(joined: DataFrame) -> DataFrame:
 
 
 def _decided(people: DataFrame) -> DataFrame:
-    """What follows for each person; the words are those of engine/plain_batch.py."""
+    """What follows for each person; the words are those of engine/writer/plain_batch.py."""
     prior = F.col("p_uuid").isNotNull()
     void = F.coalesce(F.col("v_erased") | (F.unix_millis("p_appended_at") <= F.col("v_not_before")), F.lit(False))
     stands = prior & ~void

@@ -15,9 +15,9 @@ from uuid import UUID
 from cassandra.concurrent import execute_concurrent_with_args
 from kafka import KafkaConsumer, TopicPartition
 
-from engine.claim import Claim, claimed
 from engine.clients import cassandra_session, kafka_consumer, mapped, read_until
 from engine.commands import Marker, Verdict
+from engine.dead_letters.claim import Claim, claimed
 from engine.person import Position
 from engine.sealing import KeyRing
 from engine.settings import Settings

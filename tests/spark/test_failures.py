@@ -6,7 +6,7 @@ import pytest
 from pyspark.errors import PySparkException
 
 from engine.errors import FolderUnusable, OffsetsLost, RollcallError, SignInRefused, StoreAway
-from engine.spark_failures import mapped, translated
+from engine.spark.failures import mapped, translated
 
 DRIVER = "com.datastax.oss.driver.api.core."
 CANARY = "ada.lovelace@example.com"

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.sealing import KEY_ID_BYTES, KeyRing, column_place
-from engine.spark_rows import local_frame
+from engine.spark.rows import local_frame
 
 SHA256_BLOCK = 64
 LONGEST = 1_000_000    # more bytes than a sealed value has

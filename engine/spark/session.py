@@ -1,7 +1,7 @@
 """The Spark session of the stream and of verify: the connectors, encryption of what Spark spills, and no secret in sight.
 
 Passwords are set on the running session (or as options of a reader), never given to spark-submit: those stand on its
-command line. Keys never stand in a plan (engine/spark_keys.py); should a binary literal do so, it is redacted.
+command line. Keys never stand in a plan (engine/spark/keys.py); should a binary literal do so, it is redacted.
 """
 
 import os
@@ -17,7 +17,7 @@ from engine.errors import ServerFailed, ToolMissing
 from engine.native import fetch, tools
 from engine.native.fetch import SPARK
 from engine.settings import Settings
-from engine.spark_failures import FAILURES, translated
+from engine.spark.failures import FAILURES, translated
 
 REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
 """How Spark writes a binary literal."""
@@ -115,4 +115,4 @@ def cassandra_table(settings: Settings, table: str) -> dict[str, str]:
 
 
 def _log4j() -> Path:
-    return Path(__file__).parent / "native" / "spark-log4j2.properties"
+    return Path(__file__).parent.parent / "native" / "spark-log4j2.properties"

@@ -1,6 +1,6 @@
 """Pins on Spark: a person as her pins make her, and rows corrected where no record of theirs is in the batch.
 
-The plain words of it are in engine/pins.py. What a pin holds reaches Spark as a value of a frame, never as a literal, so
+The plain words of it are in engine/writer/pins.py. What a pin holds reaches Spark as a value of a frame, never as a literal, so
 that no plan shows it.
 """
 
@@ -10,15 +10,15 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from engine import columns
 from engine.clients import mapped
 from engine.commands import Marker
-from engine.pins import GROUPS
 from engine.sealing import KeyRing
 from engine.settings import Settings
-from engine.spark_keys import sealed, with_ring
-from engine.spark_rows import local_frame
-from engine.spark_session import CASSANDRA, cassandra_table
+from engine.spark import columns
+from engine.spark.keys import sealed, with_ring
+from engine.spark.rows import local_frame
+from engine.spark.session import CASSANDRA, cassandra_table
+from engine.writer.pins import GROUPS
 
 NAMES = "map<string,string>"
 

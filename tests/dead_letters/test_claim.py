@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from engine.claim import Claim, claimed
+from engine.dead_letters.claim import Claim, claimed
 from engine.sealing import KeyRing
 
 KEYS = KeyRing("k001", {"k001": b"c" * 32}, b"e" * 32, b"s" * 32, b"o" * 32, b"d" * 32)

@@ -10,10 +10,10 @@ import pytest
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
-from engine import columns
-from engine.columns import KEPT, REASONS
 from engine.sealing import KeyRing
-from engine.spark_keys import opened, sealed, with_ring
+from engine.spark import columns
+from engine.spark.columns import KEPT, REASONS
+from engine.spark.keys import opened, sealed, with_ring
 from tests.people import captured, generated
 
 UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"

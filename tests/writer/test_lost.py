@@ -1,7 +1,7 @@
 """What counts as a loss: only a partition that begins after the offset to be read next."""
 
-from engine.lost import Loss, losses, made_anew
 from engine.settings import Settings
+from engine.writer.lost import Loss, losses, made_anew
 
 
 def test_only_a_beginning_after_the_next_offset_is_a_loss() -> None:

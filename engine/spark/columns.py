@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.person import GENDER_FORM, NAT_FORM, SCHEMA_FORM
-from engine.spark_keys import token
+from engine.spark.keys import token
 from engine.topics import PEOPLE_MAX_BYTES
 
 SEALED = ("full_name", "full_address", "email", "phone", "birth_date")

@@ -3,13 +3,13 @@
 import json
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import find, given, settings
 
-from engine.write_order import WriteOrder
+from engine.settings import CLONE
+from engine.writer.write_order import WriteOrder
 from tests.histories.many import cut_down, differs, failed, failed_of, first_caught, told
 from tests.histories.steps import Step, drawn, histories
 from tests.histories.world import PRODUCT, run
@@ -17,7 +17,7 @@ from tests.histories.wrong import OURS, RIGHT, WRONG
 from tests.proof import Proof
 
 HISTORIES, QUICK = 20_000, 1_500
-KEPT = Path(__file__).parent.parent / "docs" / "proofs" / "histories.json"
+KEPT = CLONE / "docs" / "proofs" / "histories.json"
 RARE = ("early_recount", "no_wait", "marker_by_arrival", "no_lease", "nulls_after_lift", "no_fence",
         "looks_once", "late_inserts")
 """Caught by one history in hundreds or thousands: a usual run begins with the one that the last proof found."""

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 from engine.clients import mapped, mongo_client
-from engine.redrive import PRINCIPAL
+from engine.dead_letters.redrive import PRINCIPAL
+from engine.machine.user import whoami
 from engine.sealing import load_keys
 from engine.settings import Settings
 from engine.stores.aggregates import chunks
 from engine.stores.dead_letters import DISCARDED, Box, DeadLetter, DeadLetters, Mark
 from engine.stores.schema import DISCARDS
-from engine.user import whoami
 
 PLACES_IN_ONE = 1000
 """Letters that one document names: it stays far below the 16 MiB of a document."""

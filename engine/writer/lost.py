@@ -17,14 +17,14 @@ from typing import Any
 from kafka import TopicPartition
 from pyspark.sql import SparkSession
 
-from engine import lease as leases
-from engine.checkpoint import Checkpoint
 from engine.clients import kafka_consumer, mapped, mongo_client
 from engine.errors import OffsetsLost, RollcallError, StoreAway
+from engine.machine.user import whoami
 from engine.settings import Settings
-from engine.spark_session import spark_session
+from engine.spark.session import spark_session
 from engine.stores.schema import LOSSES
-from engine.user import whoami
+from engine.writer import lease as leases
+from engine.writer.checkpoint import Checkpoint
 
 Say = Callable[[str], None]
 

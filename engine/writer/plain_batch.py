@@ -7,12 +7,12 @@ from hashlib import sha256
 
 from engine.commands import Marker, Verdict
 from engine.person import Cell, Record, Row
-from engine.pins import pinned
+from engine.writer.pins import pinned
 
 
 @dataclass
 class PlainResolved:
-    """See engine/write_order.py, Resolved."""
+    """See engine/writer/write_order.py, Resolved."""
 
     deltas: Counter[Cell]
     deletes: list[str]

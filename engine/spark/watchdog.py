@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.errors import ServerFailed
-from engine.spark_failures import FAILURES
+from engine.spark.failures import FAILURES
 
 STUCK_S = 600.0
 """Far more than a turn needs between two signs of life: a job of Spark, a step, a wait that is said."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from engine.spark_failures import mapped
+from engine.spark.failures import mapped
 
 
 class Checkpoint:

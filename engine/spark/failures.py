@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
-from engine import folders
 from engine.errors import FolderUnusable, OffsetsLost, RollcallError, SignInRefused, StoreAway
+from engine.machine import folders
 
 FAILURES = (PySparkException, Py4JError)
 """What a call into Spark may raise."""

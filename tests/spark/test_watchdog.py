@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.watchdog import Watchdog
+from engine.spark.watchdog import Watchdog
 
 
 def spark(*jobs: int, stack: str = "[java.lang.Object.wait]") -> Any:
@@ -20,7 +20,7 @@ def spark(*jobs: int, stack: str = "[java.lang.Object.wait]") -> Any:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [0.0]
-    monkeypatch.setattr("engine.watchdog.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("engine.spark.watchdog.time.monotonic", lambda: now[0])
     return now
 
 

@@ -5,7 +5,7 @@ A letter is handled when its record has become the person's row, or a newer reco
 1 judge     what is still no person stays a letter, noted as one attempt more
 2 look      once the stream has read all that the topic holds: a newer row wins (overtaken), an erasure bars
 3 mark      `sent`, with the ends of the topic from before; then the record goes, and is acknowledged
-4 wait      until the stream has read past it. Bad again: the stream has put the same letter again (engine/claim.py)
+4 wait      until the stream has read past it. Bad again: the stream has put the same letter again (claim.py)
 5 settle    a newer record that came between 2 and 3 is sent once more, so that it stays the newest; then the mark says
             `accepted` or `overtaken`; then the letter is removed
 
@@ -21,8 +21,9 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import reduce
 
-from engine.claim import Claim
 from engine.clients import mongo_client
+from engine.dead_letters.claim import Claim
+from engine.dead_letters.standing import People, Seen, Standing, first_met
 from engine.errors import NotServed
 from engine.person import Position
 from engine.producer import SCHEMA, SETTLE_EVERY, Judged, judged, understood
@@ -30,7 +31,6 @@ from engine.sealing import load_keys
 from engine.sender import Outgoing, Sender
 from engine.settings import Settings
 from engine.sources import Item, parsed
-from engine.standing import People, Seen, Standing, first_met
 from engine.stores import dead_letters
 from engine.stores.dead_letters import ACCEPTED, HANDLED, OVERTAKEN, REFUSED, SENT, Box, DeadLetter, DeadLetters, Mark
 from engine.stores.status import Status

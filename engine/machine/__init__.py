@@ -1,0 +1,1 @@
+"""This machine: its folders, ports, memory and users."""

@@ -1,0 +1,1 @@
+"""The single writer: the order of its writes, what keeps it single, what it lost, what it stands still for."""
