@@ -106,6 +106,9 @@ def kafka_options(settings: Settings, principal: str) -> dict[str, str]:
                                   f'username="{principal}" password="{password}";',
         "kafka.request.timeout.ms": timeout,
         "kafka.default.api.timeout.ms": timeout,
+        # a task asks for records that are there; what it would wait for is the answer to what its consumer asked before,
+        # past the end, which the broker holds back for this long (half a second by default, for every wave of tasks)
+        "kafka.fetch.max.wait.ms": "20",
     }
 
 

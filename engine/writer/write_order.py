@@ -178,7 +178,7 @@ class WriteOrder:
         self.enter()
         if not self.sure:
             self.settle()
-        self.sure = False
+            self.sure = True    # until something is sent again: an attempt that fails while it reads need not wait twice
         state = self._belonging_to_checkpoint(self.stores.state())
         if state.recount:
             state = self.recount(state)
@@ -241,13 +241,16 @@ class WriteOrder:
         deleting = turn.number * 1000    # microseconds; a write of the same turn is newer than its delete
         writing = deleting + 1
         with figures.step("dead_letters"):
+            sure, self.sure = self.sure, False
             figures.counts["dead"] = batch.set_aside()
+            self.sure = sure and not figures.counts["dead"]
         with figures.step("markers"):
             commands = self.stores.commands(turn.control_from, turn.control_to)
             tokens = sorted({command.token for command in commands if command.token})
             verdicts = fold(self.stores.markers(tokens) | batch.markers(), commands)
         with figures.step("rows_before"):
             resolved = batch.resolve(verdicts)
+        self.sure = False
         with figures.step("aggregates"):
             self.stores.add(resolved.deltas, state.epoch * EPOCH + turn.number)
         with figures.step("rows"):
@@ -274,5 +277,6 @@ class WriteOrder:
         return {command.uuid for command in later if command.verb == "lift"}
 
     def _save(self, state: WriterState) -> WriterState:
+        self.sure = False
         self.stores.save(state)
         return state
