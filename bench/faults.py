@@ -21,8 +21,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ from engine.errors import RollcallError
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.sealing import load_keys
 from engine.sender import Outgoing, Sender
-from engine.settings import CLONE, Settings, load
+from engine.settings import CLONE, Producer, Settings, load
 from engine.sources.synthetic import Synthetic
 from engine.stores.status import Status
 
@@ -107,7 +107,8 @@ class Run:
         action, _, target = kind.partition(" ")
         done = {"kill": self._kill, "stop": self._stop, "outage": self._outage, "lose": self._lose, "fill": self._fill}[action]
         began = done(target)
-        taken = self.flows_again(began)
+        with self._somebody_ups(target) if action == "kill" else nullcontext():
+            taken = self.flows_again(began)
         fault = Fault(kind, at.isoformat(timespec="seconds"), round(taken, 1))
         if action == "lose":
             fault.replayed = self._read_by_stream()
@@ -150,9 +151,7 @@ class Run:
 
     def _kill(self, target: str) -> float:
         os.killpg(self._group(target), signal.SIGKILL)
-        began = time.monotonic()
-        self._after_supervisord(target)
-        return began
+        return time.monotonic()
 
     def _stop(self, target: str) -> float:
         group = self._group(target)
@@ -193,11 +192,16 @@ class Run:
         assert pid is not None
         return os.getpgid(pid)
 
-    def _after_supervisord(self, target: str) -> None:
-        """Nothing starts a dead supervisord again but a person (or the machine's init): `rollcall up`."""
-        if target == "supervisord":
-            subprocess.run([sys.executable, "-m", "engine.cli", "up"], cwd=CLONE, check=True, capture_output=True,
-                           env={**os.environ, "ROLLCALL_HOME": str(self.settings.home)})
+    @contextmanager
+    def _somebody_ups(self, target: str) -> Iterator[None]:
+        """Nothing starts a dead supervisord again but a person (or the machine's init): `rollcall up`, at once."""
+        if target != "supervisord":
+            yield
+            return
+        with subprocess.Popen([sys.executable, "-m", "engine.cli", "up"], cwd=CLONE, stdout=subprocess.DEVNULL,
+                              env={**os.environ, "ROLLCALL_HOME": str(self.settings.home)}) as up:
+            yield
+        assert up.returncode == 0, "up"
 
     def flows_again(self, began: float) -> float:
         """Seconds from `began` until records that were appended after it are rows."""
@@ -206,7 +210,8 @@ class Run:
         def flows() -> bool:
             nonlocal ends
             if not ends:
-                ends = self._ends()
+                if self.processes.alive():    # what a killed supervisord leaves behind flows on until `up` ends it
+                    ends = self._ends()
                 return False
             now, read = self._ends(), self._offsets()
             return any(end > ends[number] and read.get(number, 0) > ends[number] for number, end in now.items())
@@ -341,7 +346,8 @@ def table(report: Report) -> str:
 def main(
     each: Annotated[int, typer.Option(help="Times of each kind.")] = 3,
     seed: Annotated[int, typer.Option(help="Of the order and the pauses.")] = 1,
-    rate: Annotated[float, typer.Option(help="People a second.")] = 100.0,
+    rate: Annotated[float, typer.Option(help="People a second; without a word the producer's own, as delivered.")] = (
+        Producer().rate),
     outages: Annotated[float, typer.Option(help="Seconds each server is down in the end; 0: not at all.")] = 0.0,
     kinds: Annotated[str, typer.Option(help="Only these kinds, by comma; each as often as `each` says.")] = "",
     as_json: Annotated[Path | None, typer.Option("--json", help="File the report is written to.")] = None,

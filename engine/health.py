@@ -61,6 +61,15 @@ def look(settings: Settings, processes: Processes) -> list[Hop]:
     return [_hop(name, programs[name], ask, settings, processes) for name, ask in hops]
 
 
+def turned_since(settings: Settings, moment: datetime) -> bool:
+    """Whether the stream has closed a turn since: one small reading, where `look` counts rows and letters."""
+    try:
+        figures = _status_document(settings, "figures")
+    except RollcallError:
+        return False
+    return figures is not None and bool(figures["at"] > moment)
+
+
 def _hop(name: str, program: Program, ask: Callable[[Settings], tuple[bool, str, Facts]], settings: Settings,
          processes: Processes) -> Hop:
     known: Facts = {"program": program.state}

@@ -103,19 +103,22 @@ def _follow(settings: Settings, name: str) -> None:
 
 
 def _arriving(settings: Settings, began: datetime) -> list[Hop]:
-    """Waits until every hop is ok and a turn was closed since `began`; ServerFailed with what is not, after a limit."""
+    """Waits until every hop is ok and a turn was closed since `began`; ServerFailed with what is not, after a limit.
+
+    Until there is a turn nothing more is asked: the machine has its hands full with Spark's first one.
+    """
     tell("Waiting for the first people to arrive ...")
     supervisor, until = Supervisor(settings), time.monotonic() + ARRIVING_WITHIN_S
     while True:
         for name, program in supervisor.status().items():
             if name in PROGRAMS:
                 supervisor.raise_if_failed(program)
-        hops = health.look(settings, supervisor)
+        late = time.monotonic() > until
+        hops = health.look(settings, supervisor) if late or health.turned_since(settings, began) else []
         users = next((hop.facts.get("users", 0) for hop in hops if hop.name == "mongo"), 0)
-        turn_at = next((hop.facts.get("at", began) for hop in hops if hop.name == "stream"), began)
-        if users and turn_at > began and all(hop.ok for hop in hops):
+        if users and not late and all(hop.ok for hop in hops):
             return hops
-        if time.monotonic() > until:
+        if late:
             said = "; ".join(f"{hop.name}: {hop.says}" for hop in hops if not hop.ok) or "no rows yet"
             raise ServerFailed(f"After {ARRIVING_WITHIN_S:.0f} s not everything is well: {said}. "
                                "`rollcall logs stream` and `rollcall logs producer` say more; what runs goes on running.")
