@@ -120,16 +120,20 @@ class Stream:
         batch = SparkBatch(self.around, raw, number)
         try:
             return self.do_turn(batch), batch.ends, batch.synthetic
+        except Exception:
+            self.evict()    # before the batch is closed, for Spark asks the connector even then
+            raise
         finally:
             batch.close()
 
     def afresh(self) -> None:
-        """Before a turn is tried again: forgets what was sent for it, and the connector's session.
-
-        That session's driver never reads the schema again once it failed to (engine/spark/watchdog.py), and the connector does
-        so with every table it reads or writes.
-        """
+        """Before a turn is tried again: forgets what was sent for it, and the connector's session."""
         self.stores.give_up()
+        self.evict()
+
+    def evict(self) -> None:
+        """Forgets the connector's session. Its driver never reads the schema again once it failed to
+        (engine/spark/watchdog.py), and the connector does so with every table it reads or writes."""
         with suppress(*FAILURES):
             jvm: Any = self.spark._jvm
             jvm.com.datastax.spark.connector.cql.CassandraConnector.evictCache()

@@ -5,6 +5,7 @@ key in Cassandra ("direct join"), nothing is scanned, and no Python runs on the 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark import columns
+from engine.spark.failures import FAILURES
 from engine.spark.keys import sealed, token, with_ring
 from engine.spark.pins import laid_over, pinned_names
 from engine.spark.rows import local_frame
@@ -150,9 +152,10 @@ class SparkBatch:
         return SparkResolved(self._around, judged, deltas, flagged, figures, any(v.marker.pins for v in verdicts.values()))
 
     def close(self) -> None:
-        """Gives the memory back."""
+        """Gives the memory back. Where Cassandra is away even that can fail, and Java's collector does it later."""
         for frame in self._kept:
-            frame.unpersist()
+            with suppress(*FAILURES):
+                frame.unpersist()
 
     def _valid(self) -> DataFrame:
         return self._parsed.where("reason IS NULL AND NOT empty")

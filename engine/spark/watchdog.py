@@ -22,11 +22,11 @@ LOOK_EVERY_S = 5.0
 
 class Watchdog:
     """Watches from a thread. sign: None while nothing runs, else what changes as a turn moves. hangs_s: longer than any
-    request may take."""
+    request may take. known: what stands in the stack of a thread that will wait for ever."""
 
     def __init__(self, spark: Any, sign: Callable[[], object], say: Callable[[str], None], hangs_s: float,
-                 stuck_s: float = STUCK_S, end: Callable[[int], object] = os._exit) -> None:
-        self._spark, self._sign, self._say, self._end = spark, sign, say, end
+                 stuck_s: float = STUCK_S, end: Callable[[int], object] = os._exit, known: str = "refreshSchema") -> None:
+        self._spark, self._sign, self._say, self._end, self._known = spark, sign, say, end, known
         self._hangs_s, self._stuck_s = hangs_s, stuck_s
         self._seen: object = None
         self._moved_at = time.monotonic()
@@ -59,10 +59,10 @@ class Watchdog:
             return False
 
     def _hangs(self) -> bool:
-        """Whether a thread of Java waits in `refreshSchema`."""
+        """Whether a thread of Java is in what is known."""
         try:
-            java = self._spark._jvm.java
-            return any("refreshSchema" in java.util.Arrays.toString(thread.getStackTrace())
-                       for thread in java.lang.Thread.getAllStackTraces().keySet())
-        except FAILURES:
+            threads = self._spark._jvm.org.apache.spark.util.Utils.getThreadDump()
+            return any(self._known in str(thread.toString()) for thread in threads)
+        except FAILURES as error:
+            self._say(f"whether a turn hangs cannot be seen: {error}")
             return False
