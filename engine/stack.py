@@ -29,6 +29,7 @@ def up(settings: Settings, say: Say) -> None:
     """
     folders.require_room(settings)
     processes = Supervisor(settings)
+    _end_orphans(settings, processes, say)    # the view among them still has its port
     stopped = [name for name, status in processes.status().items() if not status.pid]
     if "view" in stopped:
         ports.require_free(settings, {"view.port": settings.view.port})
@@ -59,9 +60,7 @@ def servers_up(settings: Settings, say: Say) -> None:
     fetch.fetch(settings, say)
     _secrets(settings, say)
     processes = Supervisor(settings)
-    if not processes.alive() and (orphans := left_over(settings)):
-        say(f"Ending {len(orphans)} processes of a supervisord that is gone ...")
-        processes.close()
+    _end_orphans(settings, processes, say)
     status = processes.status()
     stopped = {name: server for name, server in SERVERS.items() if not status[name].pid}
     memory.require(settings, stopped)
@@ -87,6 +86,13 @@ def servers_down(settings: Settings, say: Say) -> None:
     if Supervisor(settings).alive():
         say("Stopping the servers ...")
     Supervisor(settings).close()
+
+
+def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:
+    """Ends what a supervisord that was killed has left running."""
+    if not processes.alive() and (orphans := left_over(settings)):
+        say(f"Ending {len(orphans)} processes of a supervisord that is gone ...")
+        processes.close()
 
 
 def _secrets(settings: Settings, say: Say) -> None:
