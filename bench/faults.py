@@ -47,6 +47,7 @@ STOPPED_S = 30.0
 WAITED_FOR_S = 240.0
 RECOVERY_S = 60.0    # what is promised; a lost checkpoint is read again whole and promises nothing
 DOWN_S = 20.0
+READ_WITHIN_S = 1200.0
 TARGETS = ("stream", "producer", "kafka", "cassandra", "mongo", "supervisord")
 KINDS = (*(f"{how} {target}" for how in ("kill", "stop") for target in TARGETS), "lose checkpoint", "fill topic")
 GARBAGE = b'{"results": "canary, no person"'
@@ -54,7 +55,8 @@ GARBAGE = b'{"results": "canary, no person"'
 
 @dataclass
 class Fault:
-    """One fault: what was done, and seconds until records appended after it were rows (after its end, for a stop)."""
+    """One fault: what was done, and seconds until records appended after it were rows (after its end, for a stop); for an
+    outage, from when the server was started until a turn was closed."""
 
     kind: str
     at: str
@@ -108,7 +110,7 @@ class Run:
         done = {"kill": self._kill, "stop": self._stop, "outage": self._outage, "lose": self._lose, "fill": self._fill}[action]
         began = done(target)
         with self._somebody_ups(target) if action == "kill" else nullcontext():
-            taken = self.flows_again(began)
+            taken = self.goes_on(began) if action == "outage" else self.flows_again(began)
         fault = Fault(kind, at.isoformat(timespec="seconds"), round(taken, 1))
         if action == "lose":
             fault.replayed = self._read_by_stream()
@@ -133,7 +135,7 @@ class Run:
         with suppress(RollcallError):
             self.report.garbage += self.garbage.settle().acknowledged
         self.say("waiting until all is read ...")
-        self._until("all is read", lambda: self._behind() == 0, 600)
+        self._until("all is read", lambda: self._behind() == 0, READ_WITHIN_S)
         verified = subprocess.run([sys.executable, "-m", "engine.cli", "verify", "--json"], cwd=CLONE, check=False,
                                   env={**os.environ, "ROLLCALL_HOME": str(self.settings.home)}, capture_output=True, text=True)
         self.say(verified.stderr)
@@ -219,6 +221,12 @@ class Run:
         self._until("people flow again", flows, WAITED_FOR_S)
         return time.monotonic() - began
 
+    def goes_on(self, began: float) -> float:
+        """Seconds until the stream closes a turn again. What piled up in an outage is more than a minute's reading."""
+        read = sum(self._offsets().values())
+        self._until("the stream goes on", lambda: sum(self._offsets().values()) > read, WAITED_FOR_S)
+        return time.monotonic() - began
+
     def _until(self, what: str, condition: Callable[[], bool], limit_s: float) -> None:
         limit = time.monotonic() + limit_s
         while True:
@@ -228,7 +236,7 @@ class Run:
             if time.monotonic() > limit:
                 lines = "\n".join(line for name in ("stream", "producer") for line in self.processes.tail(name, 12))
                 raise AssertionError(f"{what}: not within {limit_s:.0f} s. {self.processes.status()}\n{lines}")
-            time.sleep(0.2)
+            time.sleep(0.5)    # each look signs in to Kafka and MongoDB
 
     def _ends(self) -> dict[int, int]:
         topic = self.settings.kafka.topic

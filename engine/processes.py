@@ -122,7 +122,8 @@ class Supervisor:
                 pid = supervisor.getPID()
                 supervisor.shutdown()
             _wait_gone([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
-        _wait_gone(left_over(self.settings), terminate=True)
+        _wait_gone(left_over(self.settings, PROGRAMS), "kill")    # their logs are gone: they can go on no further
+        _wait_gone(left_over(self.settings), "terminate")
 
     def alive(self) -> bool:
         """Whether this installation's supervisord answers."""
@@ -232,7 +233,8 @@ class Supervisor:
             **{name: server.command(settings) for name, server in SERVERS.items()},
             "producer": [python, "-m", "engine.cli", "produce", "--supervised"],
             "stream": [python, "-m", "engine.cli", "stream", "run"],
-            "view": [python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
+            # figures may be late, people may not: where everything starts at once, the flow goes first
+            "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
                      "--workers", "1", "--threads", "4", "--no-control-socket", "app.public.dashboard:server"]}
         common = "\n".join([
             "redirect_stderr=true", f"stdout_logfile={_quoted(settings.logs_dir)}/%(program_name)s.log",
@@ -301,11 +303,11 @@ def left_over(settings: Settings, names: tuple[str, ...] = (*SERVERS, *PROGRAMS)
     return found
 
 
-def _wait_gone(processes: list[psutil.Process], terminate: bool = False) -> None:
+def _wait_gone(processes: list[psutil.Process], how: Literal["terminate", "kill"] | None = None) -> None:
     """Waits until processes are gone; one that outlives the limit is killed: it is ours and was asked to end."""
-    if terminate:
+    if how:
         for process in processes:
-            _signal(process, "terminate")
+            _signal(process, how)
     _, alive = psutil.wait_procs(processes, timeout=LIMIT_S)
     for process in alive:
         _signal(process, "kill")
