@@ -92,7 +92,7 @@ def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:
     """Ends what a supervisord that was killed has left running."""
     if not processes.alive() and (orphans := left_over(settings)):
         say(f"Ending {len(orphans)} processes of a supervisord that is gone ...")
-        processes.close()
+        processes.clear()
 
 
 def _secrets(settings: Settings, say: Say) -> None:

@@ -17,6 +17,7 @@ from engine.errors import ServerFailed, ToolMissing
 from engine.native import fetch, tools
 from engine.native.fetch import SPARK
 from engine.settings import Settings
+from engine.spark import archive
 from engine.spark.failures import FAILURES, translated
 
 REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
@@ -28,7 +29,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
 
     Raises ToolMissing without Java or the connectors, FolderUnusable, ServerFailed when Spark's Java does not start.
     """
-    tools.require("java")
+    java = tools.require("java")["java"]
     if not fetch.whole(SPARK.folder(settings)):
         raise ToolMissing(f"Spark's connectors are not in {SPARK.folder(settings)}. `rollcall up` fetches them.")
     ours, cassandra, work = settings.spark, settings.cassandra, settings.run / f"spark-{name}"
@@ -41,7 +42,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": " ".join((
-            "-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
+            archive.option(java), "-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
         "spark.ui.enabled": str(ours.ui).lower(),
