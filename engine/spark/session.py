@@ -42,7 +42,8 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": " ".join((
-            archive.option(java), "-Duser.timezone=UTC", f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
+            archive.option(java), "-Duser.timezone=UTC",
+            f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
         "spark.ui.enabled": str(ours.ui).lower(),
