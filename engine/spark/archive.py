@@ -13,9 +13,9 @@ MAGIC = bytes.fromhex("f00baba8")
 """Of a dynamic archive, written last: without it one was broken off (OpenJDK, cds.h: CDS_DYNAMIC_ARCHIVE_MAGIC)."""
 
 
-def option(java: Path) -> str:
+def option(java: Path, connectors: Path) -> str:
     """What makes Spark's Java use its archive, or write it; empty where the environment cannot be written to."""
-    archive = path(java)
+    archive = path(java, connectors)
     if _whole(archive):
         return f"-XX:SharedArchiveFile={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
     try:
@@ -25,10 +25,10 @@ def option(java: Path) -> str:
     return f"-XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
 
 
-def path(java: Path) -> Path:
+def path(java: Path, connectors: Path) -> Path:
     """The archive of this Java with these jars: another of either has another, for Java would pass a wrong one over."""
     core = next((Path(pyspark.__file__).parent / "jars").glob("spark-core_*.jar"))
-    parts = [(str(part), part.stat().st_mtime_ns) for part in (java.resolve(), core)]
+    parts = [(str(part), part.stat().st_mtime_ns) for part in (java.resolve(), core, connectors)]
     return Path(sys.prefix) / f"spark-{hashlib.sha256(repr(parts).encode()).hexdigest()[:12]}.jsa"
 
 

@@ -34,6 +34,8 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         raise ToolMissing(f"Spark's connectors are not in {SPARK.folder(settings)}. `rollcall up` fetches them.")
     ours, cassandra, work = settings.spark, settings.cassandra, settings.run / f"spark-{name}"
     work.mkdir(parents=True, exist_ok=True)
+    # the driver has the connectors among its own classes too, behind Spark's: only those can be in the archive
+    os.environ["SPARK_DIST_CLASSPATH"] = str(SPARK.folder(settings) / "*")
     os.environ["SPARK_LOCAL_IP"] = os.environ["SPARK_LOCAL_HOSTNAME"] = "127.0.0.1"    # the JVM binds nowhere else
     jars = ",".join(str(jar) for jar in sorted(SPARK.folder(settings).glob("*.jar")))
     options = {
@@ -42,7 +44,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.extraJavaOptions": " ".join((
-            archive.option(java), "-Duser.timezone=UTC",
+            archive.option(java, SPARK.folder(settings)), "-Duser.timezone=UTC",
             f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
