@@ -328,6 +328,9 @@ def run(home: Path, kinds: list[str], seed: int, rate: float, say: Callable[[str
         one = Run(settings, seed, stopped_s, say)
         one.processes.start("stream", "producer")
         one.flows_again(time.monotonic())
+        one.processes.stop("stream")    # once well, as in any installation that is not new: engine/spark/archive.py
+        one.processes.start("stream")
+        one.flows_again(time.monotonic())
         for kind in kinds:
             one.disturb()
             time.sleep(one.random.uniform(1, 6))
