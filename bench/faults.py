@@ -223,8 +223,13 @@ class Run:
 
     def goes_on(self, began: float) -> float:
         """Seconds until the stream closes a turn again. What piled up in an outage is more than a minute's reading."""
-        read = sum(self._offsets().values())
-        self._until("the stream goes on", lambda: sum(self._offsets().values()) > read, WAITED_FOR_S)
+        read: list[int] = []
+
+        def moves() -> bool:    # MongoDB, where the place stands, may be the server that is not up yet
+            read.append(sum(self._offsets().values()))
+            return read[-1] > read[0]
+
+        self._until("the stream goes on", moves, WAITED_FOR_S)
         return time.monotonic() - began
 
     def _until(self, what: str, condition: Callable[[], bool], limit_s: float) -> None:

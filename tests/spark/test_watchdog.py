@@ -63,5 +63,5 @@ def test_a_job_of_spark_is_work(clock: list[float], java: SparkSession) -> None:
     while not java.sparkContext.statusTracker().getActiveJobsIds():
         job.join(0.05)
         assert job.is_alive()
-    assert watched(clock, java, [TURN] * 100, WAITS) == []
+    assert watched(clock, java, [TURN] * 12, WAITS) == []
     job.join()
