@@ -241,7 +241,7 @@ class Run:
             if time.monotonic() > limit:
                 lines = "\n".join(line for name in ("stream", "producer") for line in self.processes.tail(name, 12))
                 raise AssertionError(f"{what}: not within {limit_s:.0f} s. {self.processes.status()}\n{lines}")
-            time.sleep(0.5)    # each look signs in to Kafka and MongoDB
+            time.sleep(1.5)    # each look signs in to Kafka and MongoDB, which the programs looked at pay for
 
     def _ends(self) -> dict[int, int]:
         topic = self.settings.kafka.topic
@@ -329,7 +329,6 @@ def run(home: Path, kinds: list[str], seed: int, rate: float, say: Callable[[str
     settings, began = load(), time.monotonic()
     try:
         stack.servers_up(settings, say)
-        stack.provide(settings, say)
         one = Run(settings, seed, stopped_s, say)
         one.processes.start("stream", "producer")
         one.flows_again(time.monotonic())

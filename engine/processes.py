@@ -125,12 +125,8 @@ class Supervisor:
         _wait_gone(left_over(self.settings), "terminate")
 
     def clear(self) -> None:
-        """Ends what was left by a supervisord that was killed, as fast as is safe; idempotent.
-
-        All of it bears a kill. Kafka alone is asked, for after one its next start waits until its old session is over.
-        """
-        _wait_gone(left_over(self.settings, tuple({*SERVERS, *PROGRAMS} - {"kafka"})), "kill")
-        _wait_gone(left_over(self.settings), "terminate")
+        """Kills what was left by a supervisord that was killed: somebody waits, and all of it bears that; idempotent."""
+        _wait_gone(left_over(self.settings), "kill")
 
     def alive(self) -> bool:
         """Whether this installation's supervisord answers."""

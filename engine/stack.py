@@ -1,7 +1,9 @@
 """Up and down: from a machine with nothing fetched to people arriving, and back to no process left."""
 
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from engine import sealing, secrets
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
@@ -16,6 +18,7 @@ from engine.stopping import stop_stream
 Say = Callable[[str], None]
 
 READY_WITHIN_S = 180
+LOOK_EVERY_S = 0.1
 
 REFUSED_FOR_S = 30
 """Seconds after which a refused sign-in is final: a server that has just started reads its users a moment later."""
@@ -35,7 +38,6 @@ def up(settings: Settings, say: Say) -> None:
         ports.require_free(settings, {"view.port": settings.view.port})
     memory.require(settings, stopped)
     servers_up(settings, say)
-    provide(settings, say)
     say("Starting stream, producer and view ...")
     processes.start(*PROGRAMS)
     processes.wait_running(*PROGRAMS, limit_s=READY_WITHIN_S)
@@ -55,7 +57,10 @@ def down(settings: Settings, say: Say) -> None:
 
 
 def servers_up(settings: Settings, say: Say) -> None:
-    """Fetches, configures and starts the three servers and waits until each lets us sign in. Idempotent."""
+    """Fetches, configures and starts the three servers, and makes in each what it must hold as soon as it lets us sign in.
+
+    Idempotent; raises as `up` does.
+    """
     folders.require_room(settings)
     fetch.fetch(settings, say)
     _secrets(settings, say)
@@ -68,16 +73,21 @@ def servers_up(settings: Settings, say: Say) -> None:
         ports.require_free(settings, server.ports(settings))
     for server in stopped.values():
         server.configure(settings, say)
-    began = time.monotonic()
+    began, given_up = time.monotonic(), threading.Event()
     processes.open()
-    for name in SERVERS:
-        _wait_ready(settings, processes, name, say)
+
+    def provided(name: str) -> int:
+        if not _ready(settings, processes, name, say, given_up):
+            return 0
         say(f"{name} is ready ({time.monotonic() - began:.1f} s)")
+        return provision(settings, say, name)
 
-
-def provide(settings: Settings, say: Say) -> None:
-    """Makes topics, tables, roles and users that are missing."""
-    changed = provision(settings, say)
+    with ThreadPoolExecutor(len(SERVERS)) as pool:    # Kafka and MongoDB are provided while Cassandra still starts
+        try:
+            changed = sum(pool.map(provided, SERVERS))
+        except BaseException:
+            given_up.set()    # of one that fails, or an interrupt, is said at once, whatever the others do
+            raise
     say(f"Provisioned: {changed} changed" if changed else "Provisioned: nothing had to be changed")
 
 
@@ -108,18 +118,21 @@ def _secrets(settings: Settings, say: Say) -> None:
     sealing.load_keys(settings)
 
 
-def _wait_ready(settings: Settings, processes: Supervisor, name: str, say: Say) -> None:
-    """Waits until a server's ports answer and it lets us sign in; a dead one is a ServerFailed with its log's end."""
+def _ready(settings: Settings, processes: Supervisor, name: str, say: Say, given_up: threading.Event) -> bool:
+    """Waits until a server's ports answer and it lets us sign in; a dead one is a ServerFailed with its log's end.
+
+    False when it was given up meanwhile.
+    """
     server = SERVERS[name]
     limit, refused_since = time.monotonic() + READY_WITHIN_S, 0.0
     reason = "its port does not answer"
-    while True:
+    while not given_up.wait(LOOK_EVERY_S):
         if all(listening(port) for port in server.ports(settings).values()):
             try:
                 if name == "cassandra":
                     cassandra.secure(settings, say)    # at its first start there is nobody of ours to sign in
                 server.probe(settings)
-                return
+                return True
             except StoreAway as error:
                 reason = str(error)
             except SignInRefused as error:    # Kafka reads its users a moment after it listens
@@ -136,4 +149,4 @@ def _wait_ready(settings: Settings, processes: Supervisor, name: str, say: Say) 
         if time.monotonic() > limit:
             lines = "\n  ".join(processes.tail(name, 15))
             raise ServerFailed(f"{name} is not ready after {READY_WITHIN_S} s: {reason}. Its log ends:\n  {lines}")
-        time.sleep(0.1)
+    return False

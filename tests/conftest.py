@@ -63,7 +63,6 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart
         try:
             with Watch() as watch:
                 stacks.servers_up(settings, said.append)
-                stacks.provide(settings, said.append)
             yield FirstStart(settings, watch.seen, said)
         finally:
             stacks.servers_down(settings, said.append)

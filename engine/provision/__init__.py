@@ -19,15 +19,16 @@ from engine.settings import Settings
 
 __all__ = ["provision"]
 
+STORES = {"kafka": provision_kafka, "cassandra": provision_cassandra, "mongo": provision_mongo}
 
-def provision(settings: Settings, say: Callable[[str], None]) -> int:
-    """Provisions the three stores, signed in as `provision`; returns the number of things changed.
+
+def provision(settings: Settings, say: Callable[[str], None], *stores: str) -> int:
+    """Provisions these stores (none named: all), signed in as `provision`; returns the number of things changed.
 
     say: called with one line for each change, and for each difference that is left alone on purpose.
     Raises StoreAway when a store does not answer, SignInRefused when it refuses `provision`.
     """
     changes = Changes(say)
-    provision_kafka(settings, changes)
-    provision_cassandra(settings, changes)
-    provision_mongo(settings, changes)
+    for store in stores or STORES:
+        STORES[store](settings, changes)
     return changes.count

@@ -129,7 +129,16 @@ def test_a_second_up_fetches_and_changes_nothing(stack: Settings) -> None:
     before = {process.pid for process in left_over(stack)}
     stacks.servers_up(stack, said.append)
     assert {process.pid for process in left_over(stack)} == before
-    assert [line for line in said if "ready" not in line] == []
+    assert [line for line in said if "ready" not in line] == ["Provisioned: nothing had to be changed"]
+
+
+def test_what_a_compaction_keeps_of_an_index_fits_many_times_into_the_heap(stack: Settings) -> None:
+    with cassandra_session(stack, "provision") as session:
+        said = session.execute("SELECT value FROM system_views.settings "
+                               "WHERE name = 'sai_options.segment_write_buffer_size'").one().value
+    assert said.endswith("MiB")
+    assert stack.cassandra.heap.endswith("m")
+    assert 4 * int(said.removesuffix("MiB")) < int(stack.cassandra.heap.removesuffix("m"))
 
 
 def test_data_folders_are_their_owners_alone(stack: Settings) -> None:
