@@ -5,13 +5,14 @@ import random
 import socket
 from typing import Any
 
-PORTS = ("kafka.port", "kafka.controller_port", "cassandra.port", "cassandra.storage_port", "mongo.port", "view.port")
+PORTS = ("kafka.port", "kafka.controller_port", "cassandra.port", "cassandra.storage_port", "mongo.port", "view.port",
+         "console.port")
 
 
 def settings_toml(**more: dict[str, Any]) -> str:
     """A settings.toml with free ports and small heaps; `more` is a section's further settings."""
     sections: dict[str, dict[str, Any]] = {
-        "kafka": {"heap": "384m"}, "cassandra": {"heap": "768m"}, "mongo": {}, "view": {}}
+        "kafka": {"heap": "384m"}, "cassandra": {"heap": "768m"}, "mongo": {}, "view": {}, "console": {}}
     for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True):
         section, setting = name.split(".")
         sections[section][setting] = port

@@ -6,20 +6,21 @@ A hop is ok when its program runs *and* it answers *and* what it last did is rec
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
-from cassandra import OperationTimedOut, ReadTimeout
-from kafka import TopicPartition
+from kafka import KafkaConsumer, TopicPartition
+from pymongo.database import Database
 
 from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
-from engine.errors import RollcallError
+from engine.errors import RollcallError, StoreAway
 from engine.processes import ENDED_WELL, PROGRAMS, Processes
 from engine.processes import Status as Program
-from engine.sealing import load_keys
+from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.stores import dead_letters
 from engine.stores.status import Status
@@ -35,6 +36,11 @@ COUNT_WITHIN_S = 3.0
 
 LETTERS_COUNTED = 5000
 """Records of the dead-letter topic that a status reads through: about half a second."""
+
+PAGES = ("view", "console")
+"""Programs that serve pages: what is asked of them is whether they do."""
+
+PAGE_WITHIN_S = 5.0
 
 LAST_LINES = 200
 _OURS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ")
@@ -53,32 +59,102 @@ class Hop:
     facts: Facts = field(default_factory=dict)
 
 
-def look(settings: Settings, processes: Processes) -> list[Hop]:
+class Stores(Protocol):
+    """The stores as whoever looks has them: opened for one look, or kept open by a program that looks all the time."""
+
+    settings: Settings
+    principal: str
+
+    def cassandra(self) -> AbstractContextManager[Any]:
+        """A session. Raises StoreAway, SignInRefused."""
+
+    def mongo(self) -> AbstractContextManager[Database[Any]]:
+        """The database of the aggregates."""
+
+    def kafka(self) -> AbstractContextManager[KafkaConsumer]:
+        """A consumer nobody else uses meanwhile."""
+
+    def letters(self) -> dict[str, int]:
+        """How many dead letters are in each state."""
+
+    def rows(self) -> int | None:
+        """How many rows there are; None when they cannot be counted in the time a look may take."""
+
+
+class Opened:
+    """`Stores` for one look: each is opened when it is asked and closed after."""
+
+    principal = "verify"
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @contextmanager
+    def cassandra(self) -> Iterator[Any]:
+        with cassandra_session(self.settings, self.principal) as session:
+            yield session
+
+    @contextmanager
+    def mongo(self) -> Iterator[Database[Any]]:
+        with mongo_client(self.settings, self.principal) as client:
+            yield client[self.settings.mongo.database]
+
+    @contextmanager
+    def kafka(self) -> Iterator[KafkaConsumer]:
+        consumer = kafka_consumer(self.settings, self.principal)
+        try:
+            yield consumer
+        finally:
+            consumer.close()
+
+    def letters(self) -> dict[str, int]:
+        return dead_letters.read(self.settings, self.principal, self._keys()).counts
+
+    def rows(self) -> int | None:
+        with self.cassandra() as session:
+            return counted(self.settings, session)
+
+    def _keys(self) -> KeyRing:
+        return load_keys(self.settings)
+
+
+def look(stores: Stores, processes: Processes) -> list[Hop]:
     """Every hop in the order of the flow. Does not raise for what is away: that is what it reports."""
     programs = processes.status()
     hops = [("producer", _producer), ("kafka", _kafka), ("stream", _stream), ("cassandra", _cassandra),
-            ("mongo", _mongo), ("view", _view)]
-    return [_hop(name, programs[name], ask, settings, processes) for name, ask in hops]
+            ("mongo", _mongo), ("view", _view), ("console", _console)]
+    return [_hop(name, programs[name], ask, stores, processes) for name, ask in hops]
+
+
+def counted(settings: Settings, session: Any) -> int | None:
+    """All rows, if they can be counted in COUNT_WITHIN_S."""
+    try:
+        with mapped("counting rows"):
+            found = session.execute(f"SELECT COUNT(*) FROM {settings.cassandra.keyspace}.profiles", timeout=COUNT_WITHIN_S)
+            return int(found.one()[0])
+    except StoreAway:    # a time-out: whether it answers at all was asked before
+        return None
 
 
 def turned_since(settings: Settings, moment: datetime) -> bool:
     """Whether the stream has closed a turn since: one small reading, where `look` counts rows and letters."""
     try:
-        figures = _status_document(settings, "figures")
+        with Opened(settings).mongo() as database:
+            figures = Status(database).read("figures")
     except RollcallError:
         return False
     return figures is not None and bool(figures["at"] > moment)
 
 
-def _hop(name: str, program: Program, ask: Callable[[Settings], tuple[bool, str, Facts]], settings: Settings,
+def _hop(name: str, program: Program, ask: Callable[[Stores], tuple[bool, str, Facts]], stores: Stores,
          processes: Processes) -> Hop:
     known: Facts = {"program": program.state}
     if program.state != "running":
         return Hop(name, False, _not_running(name, program, _last_line(processes, name)), known)
     try:
-        ok, says, facts = ask(settings)
+        ok, says, facts = ask(stores)
     except RollcallError as error:
-        if name not in PROGRAMS or name == "view":
+        if name not in PROGRAMS or name in PAGES:
             return Hop(name, False, str(error), known)
         # a program of ours that runs but cannot be asked: what it said last
         return Hop(name, False, f"it runs, but cannot be asked: {error} It said last: {_last_line(processes, name)}", known)
@@ -108,8 +184,9 @@ def _last_line(processes: Processes, name: str) -> str:
     return next((line for line in lines if _OURS.match(line)), lines[0] if lines else "")
 
 
-def _producer(settings: Settings) -> tuple[bool, str, Facts]:
-    kept = _status_document(settings, "producer")
+def _producer(stores: Stores) -> tuple[bool, str, Facts]:
+    with stores.mongo() as database:
+        kept = Status(database).read("producer")
     if kept is None:
         return False, "it has not sent anything yet", {}
     old = _age(kept["at"])
@@ -119,52 +196,39 @@ def _producer(settings: Settings) -> tuple[bool, str, Facts]:
     return old <= STALE_S and kept["state"] == "running", says, {key: kept[key] for key in kept if key != "_id"}
 
 
-def _kafka(settings: Settings) -> tuple[bool, str, Facts]:
-    topics = (settings.kafka.topic, settings.kafka.control_topic, settings.kafka.dead_topic)
-    ends = {topic: sum(_ends(settings, topic).values()) for topic in topics}
-    says, facts = f"{ends[topics[0]]} records ever appended, repeats included", Facts(ends=ends)
-    if ends[topics[2]] > LETTERS_COUNTED:
+def _kafka(stores: Stores) -> tuple[bool, str, Facts]:
+    kafka = stores.settings.kafka
+    with mapped("looking at the topics", stores.principal), stores.kafka() as consumer:
+        ends = {topic: sum(_ends(consumer, topic).values()) for topic in (kafka.topic, kafka.control_topic, kafka.dead_topic)}
+    says, facts = f"{ends[kafka.topic]} records ever appended, repeats included", Facts(ends=ends)
+    if ends[kafka.dead_topic] > LETTERS_COUNTED:
         return True, f"{says}; more dead letters than can be counted here: `rollcall dead-letters list`", facts
-    counts = dead_letters.read(settings, "verify", load_keys(settings)).counts
+    counts = stores.letters()
     standing = counts[dead_letters.WAITING] + counts[dead_letters.SENT]
-    return True, f"{says}; {standing} dead letters", {**facts, "dead_letters": counts}
+    return True, f"{says}; {standing} dead letters", {**facts, "dead_letters": counts, "standing": standing}
 
 
-def _ends(settings: Settings, topic: str) -> dict[int, int]:
+def _ends(consumer: KafkaConsumer, topic: str) -> dict[int, int]:
     """The offset after the newest record, by partition."""
-    with mapped("looking at the topics", "verify"):
-        consumer = kafka_consumer(settings, "verify")
-        try:
-            ends = consumer.end_offsets([TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()])
-        finally:
-            consumer.close()
+    ends = consumer.end_offsets([TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()])
     return {place.partition: int(end) for place, end in ends.items()}
 
 
-def _behind(settings: Settings, read: dict[str, int]) -> int:
-    """Records of the topic of people after these offsets."""
-    with mapped("looking at the topics", "verify"):
-        consumer = kafka_consumer(settings, "verify")
-        try:
-            return backlog(consumer, settings.kafka.topic, read)
-        finally:
-            consumer.close()
-
-
-def _stream(settings: Settings) -> tuple[bool, str, Facts]:
-    with mongo_client(settings, "verify") as client:
-        status = Status(client[settings.mongo.database])
+def _stream(stores: Stores) -> tuple[bool, str, Facts]:
+    with stores.mongo() as database:
+        status = Status(database)
         lease, figures, state, waiting = status.lease(), status.read("figures"), status.writer(), status.read("waiting")
     if lease is None or lease["released"]:
         return False, "it is starting: it does not hold the lease yet", {}
-    if (old := _age(lease["at"])) > settings.stream.lease_s:
+    if (old := _age(lease["at"])) > stores.settings.stream.lease_s:
         return False, f"its last sign of life is {old:.0f} s old; `rollcall logs stream` shows what it does", {}
     if waiting and waiting["for"] and waiting["lease"] == lease["n"]:
         return False, (f"waiting for {waiting['for']} since {waiting['since']:%H:%M:%S} UTC; it goes on by itself when "
                        f"{waiting['for']} answers"), {"waiting": waiting}
     if figures is None:
         return False, "it is starting: it has not done a turn yet", {}
-    behind = _behind(settings, figures["offsets"])
+    with mapped("looking at the topics", stores.principal), stores.kafka() as consumer:
+        behind = backlog(consumer, stores.settings.kafka.topic, figures["offsets"])
     since = _age(figures["at"])
     facts = {"turn": figures["turn"], "at": figures["at"], "behind": behind, "totals": figures["totals"],
              "seconds": figures["seconds"], "open": state.open is not None, "synthetic": figures["synthetic"]}
@@ -172,37 +236,40 @@ def _stream(settings: Settings) -> tuple[bool, str, Facts]:
     return behind == 0 or since <= TURN_WITHIN_S, says, facts
 
 
-def _cassandra(settings: Settings) -> tuple[bool, str, Facts]:
-    table = f"{settings.cassandra.keyspace}.profiles"
-    with cassandra_session(settings, "verify") as session, mapped("reading rows", "verify"):
+def _cassandra(stores: Stores) -> tuple[bool, str, Facts]:
+    table = f"{stores.settings.cassandra.keyspace}.profiles"
+    with stores.cassandra() as session, mapped("reading rows", stores.principal):
         session.execute(f"SELECT uuid FROM {table} LIMIT 1").one()
-        try:
-            rows = session.execute(f"SELECT COUNT(*) FROM {table}", timeout=COUNT_WITHIN_S).one()[0]
-        except (OperationTimedOut, ReadTimeout):
-            return True, f"it answers; more rows than can be counted in {COUNT_WITHIN_S:.0f} s", {}
+    if (rows := stores.rows()) is None:
+        return True, f"it answers; more rows than can be counted in {COUNT_WITHIN_S:.0f} s", {}
     return True, f"{rows} rows", {"rows": rows}
 
 
-def _mongo(settings: Settings) -> tuple[bool, str, Facts]:
-    with mongo_client(settings, "verify") as client, mapped("reading aggregates", "verify"):
-        kept = list(client[settings.mongo.database]["users_by_nationality"].find({}, {"users": 1}))
+def _mongo(stores: Stores) -> tuple[bool, str, Facts]:
+    with stores.mongo() as database, mapped("reading aggregates", stores.principal):
+        kept = list(database["users_by_nationality"].find({}, {"users": 1}))
     users = sum(document["users"] for document in kept)
     return True, f"{users} users of {len(kept)} nationalities counted", {"users": users, "nationalities": len(kept)}
 
 
-def _view(settings: Settings) -> tuple[bool, str, Facts]:
-    address = f"http://{settings.view.host}:{settings.view.port}/"
+def _view(stores: Stores) -> tuple[bool, str, Facts]:
+    view = stores.settings.view
+    return _page(f"http://{view.host}:{view.port}/", view.refresh_s)
+
+
+def _console(stores: Stores) -> tuple[bool, str, Facts]:
+    console = stores.settings.console
+    return _page(f"http://{console.host}:{console.port}/", PAGE_WITHIN_S)
+
+
+def _page(address: str, within_s: float) -> tuple[bool, str, Facts]:
+    """Whether what serves pages there says that it is well."""
     try:
-        with urllib.request.urlopen(f"{address}healthz", timeout=settings.view.refresh_s) as answer:  # noqa: S310
-            ok = answer.status == 200
+        with urllib.request.urlopen(f"{address}healthz", timeout=within_s) as answer:  # noqa: S310
+            ok = answer.status == 200 and answer.read(3).lower() == b"ok"
     except (urllib.error.URLError, OSError) as error:
         return False, f"{address} does not answer ({type(error).__name__})", {"address": address}
     return ok, address, {"address": address}
-
-
-def _status_document(settings: Settings, name: str) -> dict[str, Any] | None:
-    with mongo_client(settings, "verify") as client:
-        return Status(client[settings.mongo.database]).read(name)
 
 
 def _age(at: datetime) -> float:

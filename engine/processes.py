@@ -33,7 +33,7 @@ from engine.native.server import Server, private_folder
 from engine.settings import CLONE, Settings, outer_environment
 
 SERVERS: dict[str, Server] = {"kafka": kafka, "mongo": mongo, "cassandra": cassandra}
-PROGRAMS = ("stream", "producer", "view")
+PROGRAMS = ("stream", "producer", "view", "console")
 
 State = Literal["running", "starting", "stopping", "stopped", "ended", "failing", "failed"]
 """ended: by itself, as it may; failing: dies and is started again; failed: given up."""
@@ -238,7 +238,9 @@ class Supervisor:
             "stream": [python, "-m", "engine.cli", "stream", "run"],
             # figures may be late, people may not: where everything starts at once, the flow goes first
             "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
-                     "--workers", "1", "--threads", "4", "--no-control-socket", "app.public.dashboard:server"]}
+                     "--workers", "1", "--threads", "4", "--no-control-socket", "app.public.dashboard:server"],
+            "console": ["nice", "-n", "10", python, "-m", "streamlit", "run", "app/server.py",
+                        "--server.address", settings.console.host, "--server.port", str(settings.console.port)]}
         common = "\n".join([
             "redirect_stderr=true", f"stdout_logfile={_quoted(settings.logs_dir)}/%(program_name)s.log",
             f"stdout_logfile_maxbytes={settings.logs.max_bytes}", f"stdout_logfile_backups={settings.logs.backups}",

@@ -84,6 +84,10 @@ class KeyRing:
         """That a redrive of ours made a claim (engine/dead_letters/claim.py)."""
         return token(self.dead, f"redrive|{json.dumps(claim)}")
 
+    def audit_seal(self, text: str) -> str:
+        """The seal of an entry of the audit (governance/audit.py); its key is as old as the installation."""
+        return token(self.control, f"audit|{text}")
+
     def seal_dead_letter(self, value: bytes, place: str) -> bytes:
         """The value of a dead letter."""
         return _seal("dead", self.dead, value, f"dead|{place}")

@@ -12,9 +12,10 @@ from pydantic import SecretStr
 from engine.errors import SettingsInvalid
 from engine.settings import Settings
 
-PRINCIPALS = ("broker", "provision", "producer", "stream", "fence", "governance", "verify", "redrive", "view")
+PRINCIPALS = ("broker", "provision", "producer", "stream", "fence", "governance", "verify", "redrive", "view",
+              "console", "officer")
 """Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; fence: makes the stream's role in
-Cassandra; the others: one program each."""
+Cassandra; officer: reveals one person at a time for the console; the others: one program each."""
 
 
 def write_secret(path: Path, content: bytes) -> None:

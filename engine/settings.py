@@ -165,6 +165,25 @@ class View(Section):
     stale_s: int = Field(60, description="Age in seconds from which the view calls its figures old.", ge=1)
 
 
+class Console(Section):
+    """The console."""
+
+    host: str = Field("127.0.0.1", description="Address the console listens on.")
+    port: int = Field(8501, description="Port of the console.")
+    session_hours: int = Field(12, description="Hours after which a sign-in ends by itself.", ge=1, le=168)
+    tries_a_minute: int = Field(5, description="Sign-ins tried a minute, by account and by address; more wait.")
+    believed_minutes: int = Field(
+        15, description="Minutes a session is believed while Cassandra is away: for Flow and for starting and stopping only.")
+    secure_cookie: bool = Field(False, description="Whether the cookie is sent over https only; true behind a TLS proxy.")
+    origins: list[str] = Field(
+        [], description="Addresses people type when a proxy stands before it, as https://rollcall.example.org.")
+    trusted_proxies: list[str] = Field(
+        [], description="Addresses of proxies whose X-Forwarded-For is believed; nobody else's is.")
+    oidc_issuer: str = Field("", description="Address of an OpenID Connect provider; empty: local accounts only.")
+    oidc_client_id: str = Field("", description="Our client there; its secret is the file `oidc.secret` of the secrets folder.")
+    oidc_claim: str = Field("preferred_username", description="Claim that is the account's name here.")
+
+
 class Logs(Section):
     """Log files of every program."""
 
@@ -191,6 +210,7 @@ class Settings(BaseSettings):
     randomuser: Randomuser = Randomuser()
     synthetic: Synthetic = Synthetic()
     view: View = View()
+    console: Console = Console()
     logs: Logs = Logs()
 
     @classmethod

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from engine import sealing, secrets
+from engine.clients import cassandra_session
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
 from engine.machine import folders, memory, ports
 from engine.native import cassandra, fetch
@@ -14,9 +15,13 @@ from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.provision import provision
 from engine.settings import Settings
 from engine.stopping import stop_stream
+from engine.stores.accounts import Accounts
+from engine.stores.audit import AuditLog
+from governance.permissions import Role
 
 Say = Callable[[str], None]
 
+FIRST_ACCOUNT = "admin"
 READY_WITHIN_S = 180
 LOOK_EVERY_S = 0.1
 
@@ -34,11 +39,13 @@ def up(settings: Settings, say: Say) -> None:
     processes = Supervisor(settings)
     _end_orphans(settings, processes, say)    # the view among them still has its port
     stopped = [name for name, status in processes.status().items() if not status.pid]
-    if "view" in stopped:
-        ports.require_free(settings, {"view.port": settings.view.port})
+    for name, port in (("view", settings.view.port), ("console", settings.console.port)):
+        if name in stopped:
+            ports.require_free(settings, {f"{name}.port": port})
     memory.require(settings, stopped)
     servers_up(settings, say)
-    say("Starting stream, producer and view ...")
+    _first_account(settings, say)
+    say("Starting stream, producer, view and console ...")
     processes.start(*PROGRAMS)
     processes.wait_running(*PROGRAMS, limit_s=READY_WITHIN_S)
 
@@ -96,6 +103,19 @@ def servers_down(settings: Settings, say: Say) -> None:
     if Supervisor(settings).alive():
         say("Stopping the servers ...")
     Supervisor(settings).close()
+
+
+def _first_account(settings: Settings, say: Say) -> None:
+    """Makes the account that makes the others, where there is none; its password is said this once."""
+    with cassandra_session(settings, "governance") as session:
+        accounts = Accounts(settings, session)
+        if accounts.all():
+            return
+        audit = AuditLog(settings, session, sealing.load_keys(settings))
+        with audit.acting("system up", "accounts.change", FIRST_ACCOUNT, "the first account"):
+            password = accounts.add(FIRST_ACCOUNT, [Role.ADMIN, Role.OPERATOR])
+    say(f"Made the console's first account: {FIRST_ACCOUNT} with password {password} (shown this once; "
+        f"`rollcall accounts reset {FIRST_ACCOUNT}` gives another)")
 
 
 def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import psutil
 import typer
 
-from engine.cli import check, dead_letters, doctor, people, persons_rights, stack, stream
+from engine.cli import accounts, audit, check, dead_letters, doctor, people, persons_rights, stack, stream
 from engine.cli.output import complain, log
 from engine.errors import FOR_A_PERSON, RollcallError, SettingsInvalid
 from engine.machine import folders
@@ -26,7 +26,7 @@ NOBODY_READS = 1
 
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
-for group in (stack, people, stream, doctor, check, dead_letters, persons_rights):
+for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit):
     group.register(app)
 
 

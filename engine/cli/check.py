@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from engine.carried_out import send_and_wait
 from engine.cli.output import show, show_json, tell
-from engine.cli.waiting import send_and_wait
 from engine.settings import load
 
 DIFFERENT = 1
@@ -36,7 +36,7 @@ def verify_stores(
     report = verify(load(), tell)
     if repair and report.aggregates_differ:
         tell(f"{len(report.findings) + report.more} places differ; recounting through the stream")
-        send_and_wait("recount", "", "", REPAIR_WITHIN_S, tell)
+        send_and_wait(load(), "recount", "", "", REPAIR_WITHIN_S, tell)
         report = verify(load(), tell)
     if as_json:
         show_json({"ok": report.ok, **asdict(report)})
@@ -61,5 +61,5 @@ def recount(within: Annotated[float, typer.Option(help="Seconds to wait for the 
 
     Example: rollcall recount
     """
-    send_and_wait("recount", "", "", within, tell)
+    send_and_wait(load(), "recount", "", "", within, tell)
     show("Recounted. `rollcall verify` compares.")

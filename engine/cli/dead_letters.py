@@ -9,13 +9,14 @@ import typer
 
 from engine.cli.output import show, show_json, tell
 from engine.dead_letters.discard import discard as discard_letters
-from engine.dead_letters.redrive import BARRED, FAILED, PRINCIPAL, READY, Redriven
+from engine.dead_letters.outcomes import SAYS
+from engine.dead_letters.redrive import PRINCIPAL, Redriven
 from engine.dead_letters.redrive import redrive as redrive_letters
 from engine.sealing import load_keys
 from engine.settings import Settings, load
 from engine.sources import parsed
 from engine.stores import dead_letters
-from engine.stores.dead_letters import ACCEPTED, OVERTAKEN, REFUSED, Box, DeadLetter
+from engine.stores.dead_letters import Box, DeadLetter
 from governance.outline import first_bytes, outline
 
 Json = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
@@ -23,15 +24,6 @@ Places = Annotated[list[str] | None, typer.Argument(metavar="[PLACE]...", help="
 Reason = Annotated[str, typer.Option(help="Those whose reason contains this text, in any case.")]
 All = Annotated[bool, typer.Option("--all", help="All that are not handled.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; without this it is only said what would be done.")]
-
-SAYS = {
-    READY: "would be sent to the stream, which judges them",
-    ACCEPTED: "accepted: their people are rows",
-    OVERTAKEN: "overtaken: a newer record of the same person is her row",
-    FAILED: "sent and found bad again: they stay dead letters",
-    REFUSED: "still no person: they stay dead letters",
-    BARRED: "of people who are erased, or were after the record: they stay dead letters",
-}
 
 
 def register(app: typer.Typer) -> None:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
+from engine.carried_out import send_and_wait
 from engine.cli.output import show, tell
-from engine.cli.waiting import send_and_wait
 from engine.settings import load
 
 Uuid = Annotated[str, typer.Argument(help="The person's uuid.", metavar="UUID")]
@@ -24,7 +24,7 @@ def erase(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
 
     Example: rollcall erase 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-017
     """
-    send_and_wait("erase", uuid, request, within, tell)
+    send_and_wait(load(), "erase", uuid, request, within, tell)
     kafka = load().kafka
     hours = (kafka.segment_minutes + kafka.max_compaction_lag_minutes) / 60
     show("Erased: whatever row stood under this uuid is gone, and its records count no more. Those still in the topic are "
@@ -36,5 +36,5 @@ def lift(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
 
     Example: rollcall lift 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-018
     """
-    send_and_wait("lift", uuid, request, within, tell)
+    send_and_wait(load(), "lift", uuid, request, within, tell)
     show("Lifted. Records that arrive from now on count.")

@@ -37,7 +37,8 @@ def up() -> None:
     for hop in hops:
         show(_line(hop))
     show("")
-    show(f"People arrive. Charts: http://{settings.view.host}:{settings.view.port}/")
+    show(f"People arrive. Charts: http://{settings.view.host}:{settings.view.port}/  "
+         f"Console: http://{settings.console.host}:{settings.console.port}/")
     show("Next: rollcall status · rollcall logs stream --follow · rollcall verify · rollcall down")
 
 
@@ -53,7 +54,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print every hop
     Example: rollcall status --json
     """
     settings = load()
-    hops = health.look(settings, Supervisor(settings))
+    hops = health.look(health.Opened(settings), Supervisor(settings))
     ok = all(hop.ok for hop in hops)
     if as_json:
         show_json({"ok": ok, "hops": {hop.name: {key: value for key, value in asdict(hop).items() if key != "name"}
@@ -66,7 +67,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print every hop
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="kafka, cassandra, mongo, producer, stream or view.")],
+    name: Annotated[str, typer.Argument(help="kafka, cassandra, mongo, producer, stream, view or console.")],
     lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
 ) -> None:
@@ -114,7 +115,7 @@ def _arriving(settings: Settings, began: datetime) -> list[Hop]:
             if name in PROGRAMS:
                 supervisor.raise_if_failed(program)
         late = time.monotonic() > until
-        hops = health.look(settings, supervisor) if late or health.turned_since(settings, began) else []
+        hops = health.look(health.Opened(settings), supervisor) if late or health.turned_since(settings, began) else []
         users = next((hop.facts.get("users", 0) for hop in hops if hop.name == "mongo"), 0)
         if users and not late and all(hop.ok for hop in hops):
             return hops

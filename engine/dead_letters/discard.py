@@ -23,7 +23,7 @@ PLACES_IN_ONE = 1000
 """Letters that one document names: it stays far below the 16 MiB of a document."""
 
 
-def discard(settings: Settings, letters: Sequence[DeadLetter], box: Box, because: str) -> int:
+def discard(settings: Settings, letters: Sequence[DeadLetter], box: Box, because: str, by: str = "") -> int:
     """Discards these letters of a box; returns how many. Raises StoreAway, SignInRefused: the same call goes on."""
     keys = load_keys(settings)
     dead = DeadLetters(settings, PRINCIPAL, keys)
@@ -33,7 +33,7 @@ def discard(settings: Settings, letters: Sequence[DeadLetter], box: Box, because
             _ended(kept, dead, box)
             for some in chunks(list(letters), PLACES_IN_ONE):
                 number = str(uuid4())
-                kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": whoami(), "because": because,
+                kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": by or whoami(), "because": because,
                                  "letters": len(some), "reasons": _by_reason(some),
                                  "places": [letter.place for letter in some], "done": False})
                 _take_away(dead, some)

@@ -199,6 +199,7 @@ MACHINE: tuple[Check, ...] = (
     Disk(), Memory(), *(Fetched(bundle) for bundle in fetch.BUNDLES), Passwords(), Keys(),
     *(Port(program, setting) for program, setting in (
         ("kafka", "kafka.port"), ("kafka", "kafka.controller_port"), ("cassandra", "cassandra.port"),
-        ("cassandra", "cassandra.storage_port"), ("mongo", "mongo.port"), ("view", "view.port"))),
+        ("cassandra", "cassandra.storage_port"), ("mongo", "mongo.port"), ("view", "view.port"),
+        ("console", "console.port"))),
     Programs(), Checkpoint())
 """In the order in which `rollcall up` meets it."""

@@ -11,10 +11,13 @@ from engine.clients import cassandra_session, mapped
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
 from engine.provision.changes import Changes, settled
 from engine.settings import Settings
-from engine.stores.schema import MARKERS, MASK, PROFILES, TABLES, Column, Table
+from engine.stores.schema import ACCOUNTS, AUDIT, MARKERS, MASK, PROFILES, SESSIONS, TABLES, Column, Table
 from engine.writer import fence
 
 ALL_ROLES = "<all roles>"
+
+_CONSOLES = dict.fromkeys((AUDIT.name, ACCOUNTS.name, SESSIONS.name), frozenset({"SELECT", "MODIFY"}))
+"""Cassandra has no right to add without one to change: that nothing was is what the seals of the audit are for."""
 
 GRANTS: dict[str, dict[str, frozenset[str]]] = {
     "stream": {},    # it works under a role that the fence makes for the holder of the lease
@@ -23,8 +26,10 @@ GRANTS: dict[str, dict[str, frozenset[str]]] = {
         ALL_ROLES: frozenset({"CREATE", "DESCRIBE"})},
     "producer": {MARKERS.name: frozenset({"SELECT"})},
     "verify": {PROFILES.name: frozenset({"SELECT", "UNMASK"}), MARKERS.name: frozenset({"SELECT", "UNMASK"})},
-    "governance": {MARKERS.name: frozenset({"SELECT"})},
+    "governance": {MARKERS.name: frozenset({"SELECT"}), **_CONSOLES},
     "redrive": {PROFILES.name: frozenset({"SELECT"}), MARKERS.name: frozenset({"SELECT"})},
+    "console": {PROFILES.name: frozenset({"SELECT"}), **_CONSOLES},    # without UNMASK: it reads null where a name stands
+    "officer": {PROFILES.name: frozenset({"SELECT", "UNMASK"})},       # for a reveal, one person at a time
 }
 """Role -> table (or resource) -> permissions. The roles are no superusers and belong to no other role."""
 
@@ -89,7 +94,8 @@ def _table(session: Session, keyspace: str, table: Table, changes: Changes) -> N
         (keyspace, table.name)))
     if not rows:
         columns = ", ".join(_declared(column) for column in table.columns)
-        _change(session, f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY ({quoted(table.key)})) WITH "
+        keys = ", ".join(quoted(name) for name in table.primary_key)
+        _change(session, f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY ({keys})) WITH "
                          f"comment = '{table.comment}' AND compaction = {dict(table.compaction)}")
         changes.made(f"table {place}: created")
     else:

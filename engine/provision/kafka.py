@@ -25,7 +25,7 @@ from engine.provision.changes import Changes, settled
 from engine.settings import Kafka, Settings
 from engine.topics import Topic, all_topics
 
-USERS = ("producer", "stream", "governance", "verify", "redrive")
+USERS = ("producer", "stream", "governance", "verify", "redrive", "console")
 """Who signs in to Kafka beside `broker` and `provision`, which exist from the first start and are super users."""
 
 MECHANISM = "SCRAM-SHA-256"
@@ -52,6 +52,7 @@ def wanted_rules(kafka: Kafka) -> frozenset[Rule]:
         "stream": {"READ": (people, control), "WRITE": (people, dead), "DESCRIBE": (people, control, dead)},
         "governance": {"WRITE": (control,), "DESCRIBE": (control,)},
         "verify": {"READ": (people, control, dead), "DESCRIBE": (people, control, dead)},
+        "console": {"READ": (dead,), "DESCRIBE": (people, control, dead)},    # of people it reads counts, no record
         "redrive": {"READ": (people, dead), "WRITE": (people, dead), "DESCRIBE": (people, dead)},
     }
     return frozenset(

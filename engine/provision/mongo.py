@@ -33,6 +33,7 @@ def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
         "verify": [{"role": "read", "db": mongo.database}, {"role": STATUS_WRITER, "db": mongo.database}],
         "redrive": [{"role": "read", "db": mongo.database}, {"role": DISCARDER, "db": mongo.database}],
         "view": [{"role": "read", "db": mongo.database}],
+        "console": [{"role": "read", "db": mongo.database}],
         "governance": [{"role": "readWrite", "db": GOVERNANCE_DATABASE}, {"role": STATUS_WRITER, "db": mongo.database}],
     }
 

@@ -21,7 +21,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table; `key` is its partition key, `indexed` the columns with an SAI index named `<table>_<column>`."""
+    """One table; `key` is its partition key, `indexed` the columns with an SAI index named `<table>_<column>`, `within` the
+    column that orders the rows of one partition, if it has several."""
 
     name: str
     key: str
@@ -29,6 +30,12 @@ class Table:
     indexed: tuple[str, ...]
     comment: str
     compaction: Mapping[str, str]
+    within: str = ""
+
+    @property
+    def primary_key(self) -> tuple[str, ...]:
+        """The columns of the primary key."""
+        return (self.key, self.within) if self.within else (self.key,)
 
     @property
     def indexes(self) -> dict[str, str]:
@@ -72,7 +79,42 @@ MARKERS = Table(
     _LEVELLED,
 )
 
-TABLES = (PROFILES, MARKERS)
+AUDIT = Table(
+    "audit", "bucket",
+    (
+        Column("bucket", "int"), Column("n", "bigint"), Column("at", "timestamp"), Column("who", "text"),
+        Column("act", "text"), Column("target", "text"), Column("result", "text"), Column("why", "text"),
+        Column("previous", "text"), Column("seal", "text"),
+    ),
+    (),
+    "who did what, when and why, as a chain; appended to, never changed",
+    _LEVELLED,
+    within="n",
+)
+
+ACCOUNTS = Table(
+    "accounts", "name",
+    (
+        Column("name", "text"), Column("password", "text"), Column("roles", "set<text>"), Column("disabled", "boolean"),
+        Column("made_at", "timestamp"), Column("changed_at", "timestamp"),
+    ),
+    (),
+    "who may sign in to the console; passwords as argon2 hashes",
+    _LEVELLED,
+)
+
+SESSIONS = Table(
+    "sessions", "id",
+    (
+        Column("id", "text"), Column("account", "text"), Column("roles", "set<text>"), Column("began", "timestamp"),
+        Column("address", "text"), Column("agent", "text"),
+    ),
+    ("account",),
+    "who is signed in to the console; id is the hash of the cookie, rows expire",
+    _LEVELLED,
+)
+
+TABLES = (PROFILES, MARKERS, AUDIT, ACCOUNTS, SESSIONS)
 
 BY_NATIONALITY = "users_by_nationality"
 BY_EMAIL_DOMAIN = "users_by_email_domain"

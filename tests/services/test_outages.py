@@ -52,7 +52,7 @@ class AllRun:
 
 def stream_hop(flow: Flow) -> Hop:
     """What `rollcall status` says of the stream."""
-    return next(hop for hop in health.look(flow.settings, AllRun(flow)) if hop.name == "stream")
+    return next(hop for hop in health.look(health.Opened(flow.settings), AllRun(flow)) if hop.name == "stream")
 
 
 def answers(stack: Settings, name: str) -> bool:

@@ -11,21 +11,25 @@ from typing import Any
 
 import kafka.errors
 import pytest
+from cassandra import InvalidRequest, Unauthorized
+from cassandra import protocol as cassandra_protocol
 from kafka import TopicPartition
 
-from engine import secrets, topics
+from engine import topics
 from engine.clients import cassandra_session, kafka_consumer, kafka_producer, mapped
 from engine.errors import SignInRefused
 from engine.provision.changes import settled
+from engine.sealing import KeyRing, ensure_keys, load_keys
 from engine.settings import Settings
+from engine.stores.schema import PROFILES
 
 pytestmark = pytest.mark.services
 
 MAY_WRITE = {("producer", "people"), ("producer", "dead"), ("stream", "people"), ("stream", "dead"),
-             ("governance", "control"), ("redrive", "people"), ("redrive", "dead")}
+             ("governance", "control"), ("redrive", "people"), ("redrive", "dead")}    # the console writes nothing
 MAY_READ = {("stream", "people"), ("stream", "control"), ("verify", "people"), ("verify", "control"),
-            ("verify", "dead"), ("redrive", "people"), ("redrive", "dead")}
-KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive")
+            ("verify", "dead"), ("redrive", "people"), ("redrive", "dead"), ("console", "dead")}
+KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive", "console")
 TOPICS = ("people", "control", "dead")
 EACH = [(user, topic) for user in KAFKA_USERS for topic in TOPICS]
 
@@ -92,7 +96,12 @@ MAKE_SUPERUSER = "CREATE ROLE intruder WITH LOGIN = true AND SUPERUSER = true"
 TAKE_ROLE = "ALTER ROLE provision WITH PASSWORD = 'taken'"
 DROP_ROLE = "DROP ROLE provision"
 DROP_TABLE = "DROP TABLE {ks}.profiles"
-STATEMENTS = (SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
+READ_AUDIT = "SELECT seal FROM {ks}.audit LIMIT 1"
+WRITE_SESSION = "DELETE FROM {ks}.sessions WHERE id = 'nobody'"
+READ_PASSWORDS = "SELECT password FROM {ks}.accounts LIMIT 1"
+DROP_AUDIT = "DROP TABLE {ks}.audit"
+CONSOLES = {READ_AUDIT, WRITE_SESSION, READ_PASSWORDS}
+STATEMENTS = (READ_AUDIT, WRITE_SESSION, READ_PASSWORDS, DROP_AUDIT, SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
               MAKE_ROLE, DROP_TABLE)
 
 MAY_EXECUTE: dict[str, set[str]] = {
@@ -100,8 +109,10 @@ MAY_EXECUTE: dict[str, set[str]] = {
     "fence": {SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, MAKE_ROLE},
     "producer": {SELECT_MARKER},
     "verify": {SELECT_ROW, SELECT_MARKER},
-    "governance": {SELECT_MARKER},
+    "governance": {SELECT_MARKER, *CONSOLES},
     "redrive": {SELECT_ROW, SELECT_MARKER},
+    "console": {SELECT_ROW, *CONSOLES},
+    "officer": {SELECT_ROW},
 }
 
 
@@ -128,31 +139,70 @@ def one_row(stack: Settings) -> Iterator[uuid.UUID]:
         session.execute(f"DELETE FROM {table} WHERE uuid = %s", (who,))
 
 
-@pytest.fixture
-def masked_reader(stack: Settings) -> Iterator[Any]:
-    """A session of a role that may read profiles and has no UNMASK, as the console will have."""
-    name, table = "masked_reader", f"{stack.cassandra.keyspace}.profiles"
-    path = stack.secrets / f"{name}.password"
-    secrets.write_secret(path, secrets.password(stack, "view").get_secret_value().encode())
-    with cassandra_session(stack, "provision") as admin:
-        admin.execute(f"CREATE ROLE IF NOT EXISTS {name} WITH PASSWORD = '{path.read_text()}' AND LOGIN = true")
-        admin.execute(f"GRANT SELECT ON {table} TO {name}")
-        try:
-            with cassandra_session(stack, name) as session:
-                yield session
-        finally:
-            admin.execute(f"DROP ROLE {name}")
-            path.unlink()
-
-
-def test_who_lacks_unmask_sees_null_for_personal_columns(
-        stack: Settings, one_row: uuid.UUID, masked_reader: Any) -> None:
+def test_who_lacks_unmask_sees_null_for_personal_columns(stack: Settings, one_row: uuid.UUID) -> None:
     statement = f"SELECT nat, email, full_name FROM {stack.cassandra.keyspace}.profiles WHERE uuid = %s"
 
-    def row(session: Any) -> tuple[Any, ...]:
-        return tuple(session.execute(statement, (one_row,)).one())
-
-    settled(lambda: row(masked_reader) == ("FR", None, None), "The reader without UNMASK saw more than null")
-    for role in ("fence", "verify"):
+    def row(role: str) -> tuple[Any, ...]:
         with cassandra_session(stack, role) as session:
-            assert row(session) == ("FR", b"\x01", b"\x02")
+            return tuple(session.execute(statement, (one_row,)).one())
+
+    for role in ("console", "redrive"):
+        settled(lambda role=role: row(role) == ("FR", None, None), f"{role} saw more than null")
+    for role in ("fence", "verify", "officer"):
+        assert row(role) == ("FR", b"\x01", b"\x02")
+
+
+@pytest.mark.parametrize("column", [column.name for column in PROFILES.columns if column.masked])
+@pytest.mark.parametrize("shape", [
+    "SELECT {column} FROM {table} WHERE uuid = {uuid}",
+    "SELECT {column} AS x, CAST(age AS text) AS y FROM {table} WHERE uuid = {uuid}",
+    "SELECT JSON uuid, {column} FROM {table} WHERE uuid = {uuid}",
+    "SELECT toJson({column}) AS x FROM {table} WHERE uuid = {uuid}",
+    "SELECT blobAsText({column}) AS x FROM {table} WHERE uuid = {uuid}",
+    "SELECT max({column}) AS x FROM {table} WHERE uuid = {uuid}",
+    "SELECT writetime({column}) AS x, {column} FROM {table} WHERE uuid = {uuid}",
+    "SELECT uuid FROM {table} WHERE {column} = 0x01 ALLOW FILTERING",
+    "SELECT uuid FROM {table} WHERE {column} >= 0x00 ALLOW FILTERING",
+    "SELECT uuid FROM {table} WHERE {column} IN (0x01, 0x02) ALLOW FILTERING",
+    "SELECT uuid FROM {table} WHERE uuid = {uuid} AND {column} > 0x00 ALLOW FILTERING",
+    "UPDATE {table} SET {column} = 0x00 WHERE uuid = {uuid}",
+    "UPDATE {table} SET nat = 'XX' WHERE uuid = {uuid} IF {column} = 0x01",
+    "ALTER TABLE {table} ALTER {column} DROP MASKED",
+    "CREATE INDEX ON {table} ({column}) USING 'sai'"])
+def test_the_consoles_own_password_opens_no_personal_value(stack: Settings, sealed_row: dict[str, Any], column: str,
+                                                           shape: str) -> None:
+    """With the console's credentials a plain client gets null, or is refused; and what is stored is sealed besides."""
+    statement = shape.format(column=column, table=f"{stack.cassandra.keyspace}.profiles", uuid=sealed_row["uuid"])
+    with cassandra_session(stack, "console") as session:
+        try:
+            rows = list(session.execute(statement))
+        except (Unauthorized, InvalidRequest, cassandra_protocol.SyntaxException):
+            return
+    assert "WHERE uuid" in shape, "who may not see a column may not ask for it either"
+    for row in rows:
+        seen = repr(tuple(row))
+        assert sealed_row[column].hex() not in seen.lower()
+        assert repr(sealed_row[column]) not in seen
+    with cassandra_session(stack, "officer") as session:
+        shown = session.execute(f"SELECT {column} FROM {stack.cassandra.keyspace}.profiles WHERE uuid = {sealed_row['uuid']}")
+        assert shown.one()[0] == sealed_row[column], "the value was there to be found"
+
+
+@pytest.fixture(scope="module")
+def sealed_row(stack: Settings) -> Iterator[dict[str, Any]]:
+    """One row as the stream writes it: personal columns sealed."""
+    who, keys = str(uuid.uuid4()), load_keys_or_made(stack)
+    values: dict[str, Any] = {column.name: keys.seal_column(who, column.name, f"clear {column.name}")
+                              for column in PROFILES.columns if column.masked}
+    table = f"{stack.cassandra.keyspace}.profiles"
+    with cassandra_session(stack, "provision") as session:
+        session.execute(f"INSERT INTO {table} (uuid, age, nat, {', '.join(values)}) VALUES ({who}, 30, 'FR', "
+                        f"{', '.join('0x' + value.hex() for value in values.values())})")
+        yield {**values, "uuid": who}
+        session.execute(f"DELETE FROM {table} WHERE uuid = {who}")
+
+
+def load_keys_or_made(stack: Settings) -> KeyRing:
+    """The key ring of the stack."""
+    ensure_keys(stack)
+    return load_keys(stack)

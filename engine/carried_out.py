@@ -1,21 +1,20 @@
 """Sending a command to the control topic and waiting until the stream has carried it out."""
 
 import time
+from collections.abc import Callable
 
 from engine import commands
-from engine.cli.output import Say
 from engine.clients import cassandra_session, mapped, mongo_client
 from engine.errors import CommandRefused, NotServed
 from engine.sealing import load_keys
-from engine.settings import Settings, load
+from engine.settings import Settings
 from engine.stores.status import Status
 
 LOOK_EVERY_S = 0.2
 
 
-def send_and_wait(verb: str, uuid: str, request: str, within: float, say: Say) -> None:
+def send_and_wait(settings: Settings, verb: str, uuid: str, request: str, within: float, say: Callable[[str], None]) -> None:
     """Appends the command and waits; NotServed if the stream has not carried it out in time (it still will)."""
-    settings = load()
     keys = load_keys(settings)
     offset = commands.send(settings, keys, verb, uuid, request, say)
     until = time.monotonic() + within

@@ -1,0 +1,46 @@
+"""The frame of every page: who is signed in, the pages they may open, and how often live panels refresh."""
+
+from itertools import groupby
+
+import streamlit as st
+
+from app import parts, words
+from app.listing import PAGES
+from app.sessions import Viewer
+
+st.set_page_config(page_title=words.PRODUCT, page_icon=":material/account_tree:", layout="wide")
+
+
+def _stranger() -> None:
+    st.title(words.SIGN_IN, anchor=False)
+    st.link_button(words.SIGN_IN, "/sign-in")
+
+
+def _no_pages() -> None:
+    st.info(words.NO_PAGES, icon=":material/lock:")
+
+
+def _side_bar(looks: Viewer) -> None:
+    with st.sidebar:
+        st.selectbox(words.REFRESH, list(parts.REFRESH), index=1, key="refresh", help=words.REFRESH_HELP, bind="query-params")
+        st.caption(words.signed_in_as(looks.name, looks.roles))
+        st.html(f'<a href="/sign-out" target="_self">{words.SIGN_OUT}</a>')
+
+
+def _frame() -> None:
+    looks = parts.viewer()
+    if looks is None:
+        # navigation is executed for strangers too: without it Streamlit would serve the page files by itself
+        st.navigation([st.Page(_stranger, title=words.SIGN_IN)], position="hidden").run()
+        return
+    shown = [page for page in PAGES if looks.may(page.action)]
+    groups = {group: [st.Page(page.file, title=page.title, icon=page.icon, url_path=page.key) for page in pages]
+              for group, pages in groupby(shown, key=lambda page: page.group)}
+    _side_bar(looks)
+    if not groups:
+        st.navigation([st.Page(_no_pages, title=words.PRODUCT)], position="hidden").run()
+        return
+    st.navigation(groups).run()
+
+
+_frame()

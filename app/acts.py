@@ -1,0 +1,60 @@
+"""Acts of a page: asked for again on this side, written into the audit, done, and told how they ended."""
+
+from collections.abc import Callable
+
+from app import words
+from app.jobs import JOBS
+from app.parts import say, viewer
+from app.sessions import Viewer
+from app.stores import console
+from engine.errors import RollcallError
+from governance.audit import REFUSED
+
+
+def act(action: str, target: str, do: Callable[[str], str], why: str = "") -> bool:
+    """Does something if the viewer may and, where the audit is strict, if it is written down; says how it ended.
+
+    do: called with the viewer's name; what it returns is said. Its RollcallErrors are said too. For callbacks of widgets:
+    what is said stands at the top of the page's next run. Returns whether it was done.
+    """
+    if (looks := _who_may(action, target)) is None:
+        return False
+    try:
+        with console().audit().acting(looks.name, action, target, why):
+            done = do(looks.name)
+    except RollcallError as error:
+        say("failed", words.failed(str(error)))
+        return False
+    say("done", done)
+    return True
+
+
+def begin(action: str, kind: str, target: str, work: Callable[[str, Callable[[str], None]], str], why: str = "") -> None:
+    """Begins a job in the same way; it is written down before it is done and when it has ended. For callbacks.
+
+    work: called with the viewer's name and with what takes lines of progress; what it returns is said.
+    """
+    if (looks := _who_may(action, target)) is None:
+        return
+    audit, name = console().audit(), looks.name
+
+    def audited(told: Callable[[str], None]) -> str:
+        with audit.acting(name, action, target, why) as doing:
+            result = work(name, told)
+            doing.why = why or result
+            return result
+
+    job, begun = JOBS.begin(kind, name, audited)
+    if not begun:
+        say("failed", words.job_runs(job.by, job.began))
+
+
+def _who_may(action: str, target: str) -> Viewer | None:
+    """The viewer, if they may; a refusal is said and written down."""
+    looks = viewer()
+    if looks is not None and looks.may(action):
+        return looks
+    name, roles = (looks.name, looks.roles) if looks else ("stranger", frozenset[str]())
+    console().audit().append_or_keep(name, action, target, REFUSED, "no right to it")
+    say("failed", words.SESSION_ENDED if looks is None else words.may_not(action, roles))
+    return None

@@ -1,0 +1,89 @@
+"""The aggregates as the console shows them: MongoDB's documents as small tables, each for its chart, its table and its CSV."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pandas as pd
+from pymongo.database import Database
+
+from app import words
+from app.public.countries import name
+from engine.birth_months import age, average_age, merged
+from engine.clients import mapped
+from engine.stores.schema import ARRIVALS, BY_EMAIL_DOMAIN, BY_NATIONALITY
+from engine.stores.status import Status
+
+BAND = 10
+TOP = 15
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Everything that is counted, as of one turn. Each frame has the people in its column `users`."""
+
+    at: datetime | None
+    settled: bool
+    synthetic: bool
+    people: int
+    average_age: float | None
+    nationalities: pd.DataFrame    # code, country, users, average_age
+    pyramid: pd.DataFrame          # band, gender, users
+    domains: pd.DataFrame          # domain, users
+    arrivals: pd.DataFrame         # hour, users
+
+    def users_of(self, nat: str = "", domain: str = "") -> int:
+        """How many people have a nationality, or a domain; all of them when neither is given."""
+        if not nat and not domain:
+            return self.people
+        frame, column, value = (self.nationalities, "code", nat) if nat else (self.domains, "domain", domain)
+        return int(frame.loc[frame[column] == value, "users"].sum())
+
+
+def read(database: Database[Any]) -> Counted:
+    """Reads the aggregates. settled says whether no turn was closed meanwhile."""
+    status = Status(database)
+    before = status.read("figures") or {}
+    with mapped("reading aggregates", "console"):
+        found = [list(database[collection].find()) for collection in (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS)]
+    after = status.read("figures") or {}
+    return of(found[0], found[1], found[2], after, before.get("turn") == after.get("turn"), datetime.now(UTC).date())
+
+
+def of(nationalities: Iterable[Document], domains: Iterable[Document], arrivals: Iterable[Document], figures: Document,
+       settled: bool, today: date) -> Counted:
+    """The documents as tables."""
+    people = [kept for kept in nationalities if kept["users"] > 0]
+    births = {kept["_id"]: merged(kept.get("births", {}).values()) for kept in people}
+    by_nat = [{"code": kept["_id"], "country": name(kept["_id"]), "users": kept["users"],
+               "average_age": average_age(births[kept["_id"]], today)} for kept in people]
+    bands: Counter[tuple[int, str]] = Counter()
+    for kept in people:
+        for gender, months in kept.get("births", {}).items():
+            for month, users in months.items():
+                bands[int(age(month, today)) // BAND, gender] += users
+    pyramid = [{"band": f"{band * BAND}-{band * BAND + BAND - 1}", "gender": gender, "users": users, "from": band}
+               for (band, gender), users in sorted(bands.items()) if users]
+    return Counted(
+        figures.get("at"), settled, bool(figures.get("synthetic")), sum(kept["users"] for kept in people),
+        average_age(merged(births.values()), today),
+        _frame(by_nat, ["code", "country", "users", "average_age"], "users", False),
+        _frame(pyramid, ["band", "gender", "users", "from"], "from", True),
+        _frame([{"domain": kept["_id"], "users": kept["users"]} for kept in domains if kept["users"] > 0],
+               ["domain", "users"], "users", False),
+        _frame([{"hour": datetime.strptime(kept["_id"], "%Y-%m-%dT%H").replace(tzinfo=UTC), "users": kept["users"]}
+                for kept in arrivals if kept["users"] > 0], ["hour", "users"], "hour", True))
+
+
+def top(domains: pd.DataFrame) -> pd.DataFrame:
+    """The largest domains, and one line for the rest."""
+    rest = int(domains["users"][TOP:].sum())
+    first = domains.head(TOP)
+    return pd.concat([first, pd.DataFrame([{"domain": words.OTHER, "users": rest}])]) if rest else first
+
+
+def _frame(rows: list[dict[str, Any]], columns: list[str], by: str, ascending: bool) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=columns).sort_values(by, ascending=ascending, kind="stable", ignore_index=True)

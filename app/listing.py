@@ -1,0 +1,32 @@
+"""The pages of the console: where each stands, what it is called, and which right opens it."""
+
+from dataclasses import dataclass
+
+from app import words
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One page. file: under app/; action: of governance/permissions.py."""
+
+    key: str
+    file: str
+    title: str
+    icon: str
+    group: str
+    action: str
+
+
+PAGES = (
+    Listed("flow", "pages/1_Flow.py", words.FLOW, ":material/account_tree:", words.RUNNING, "flow.read"),
+    Listed("producer", "pages/2_Producer.py", words.PRODUCER, ":material/input:", words.RUNNING, "producer.read"),
+    Listed("stream", "pages/3_Stream.py", words.STREAM, ":material/waves:", words.RUNNING, "stream.read"),
+    Listed("letters", "pages/6_Dead_letters.py", words.LETTERS, ":material/report:", words.RUNNING, "letters.read"),
+    Listed("profiles", "pages/4_Profiles.py", words.PROFILES, ":material/group:", words.PEOPLE, "profiles.read"),
+    Listed("aggregates", "pages/5_Aggregates.py", words.AGGREGATES, ":material/bar_chart:", words.PEOPLE, "aggregates.read"),
+    Listed("accounts", "pages/7_Accounts.py", words.ACCOUNTS, ":material/key:", words.WATCHING, "accounts.read"),
+    Listed("audit", "pages/8_Audit.py", words.AUDIT, ":material/history:", words.WATCHING, "audit.read"),
+)
+"""In the order of the navigation; their groups follow it."""
+
+BY_KEY = {page.key: page for page in PAGES}

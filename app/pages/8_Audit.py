@@ -1,0 +1,27 @@
+"""The audit: who did what, when and why, newest first; searched, and checked link by link."""
+
+import streamlit as st
+
+from app import audit, words
+from app.parts import open_page, table
+from app.stores import console
+from engine.errors import RollcallError
+
+looks = open_page("audit")
+with st.container(horizontal=True, vertical_alignment="bottom"):
+    text = st.text_input(words.AUDIT_SEARCH, key="audit-contains", on_change=audit.from_newest)
+    st.button(words.VERIFY, key="audit-verify", icon=":material/fact_check:", on_click=audit.verify,
+              disabled=not looks.may("audit.verify"))
+if kept := console().audit().kept:
+    st.info(words.audit_kept(kept), icon=":material/hourglass_top:")
+try:
+    shown = audit.page(text)
+except RollcallError as error:
+    st.warning(words.failed(str(error)), icon=":material/cloud_off:")
+    st.stop()
+table([{words.ENTRY: entry.n, words.WHEN: entry.at, words.WHO: entry.who, words.ACT: entry.act, words.TARGET: entry.target,
+        words.RESULT: entry.result, words.WHY: entry.why} for entry in shown], "audit-table", empty=words.NO_ENTRIES)
+with st.container(horizontal=True):
+    st.button(words.NEWEST_FIRST, key="audit-newest", on_click=audit.from_newest)
+    st.button(words.OLDER, key="audit-older", on_click=audit.older, args=(shown[-1].n if shown else 1,),
+              disabled=not shown or shown[-1].n == 1)

@@ -1,0 +1,96 @@
+"""What every page is made of: who looks and whether they may, live panels, freshness, and what the last act came to."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from app import words
+from app.listing import BY_KEY
+from app.readings import Reading
+from app.sessions import Viewer
+from app.stores import console
+
+T = TypeVar("T")
+
+REFRESH = {"2 s": 2, "5 s": 5, "15 s": 15, "60 s": 60}
+STALE_S = 15.0
+"""Age in seconds from which a reading is called old: some refreshes were missed."""
+
+_SAID = "said"
+
+
+def viewer() -> Viewer | None:
+    """Who looks, as the door said when they connected and their session says now."""
+    session = getattr(st.user, "session", None)
+    return console().sessions.get(str(session)) if session else None
+
+
+def open_page(key: str) -> Viewer:
+    """The first statement of every page: its title, what the last act came to, and nothing more for who may not see it."""
+    page = BY_KEY[key]
+    looks = _required(page.action)
+    st.title(page.title, anchor=False)
+    if not looks.confirmed:
+        st.warning(words.UNCONFIRMED, icon=":material/cloud_off:")
+    for kind, text in st.session_state.pop(_SAID, ()):
+        (st.success if kind == "done" else st.error)(text, icon=words.ICON_DONE if kind == "done" else words.ICON_FAILED)
+    return looks
+
+
+def live(action: str, draw: Callable[[Viewer], None], *, moving: bool = True) -> None:
+    """A panel that draws itself again at the viewer's refresh rate, and asks each time whether they still may."""
+    @st.fragment(run_every=refresh_s() if moving else None)
+    def panel() -> None:
+        draw(_required(action))
+
+    panel()
+
+
+def refresh_s() -> int:
+    """Seconds between two refreshes, as the viewer chose them in the side bar (app/Home.py)."""
+    return REFRESH[st.session_state.get("refresh", "5 s")]
+
+
+def fresh(reading: Reading[T]) -> T | None:
+    """Says of when a reading is, or since when and why there is none; returns its value, None where there never was one."""
+    if reading.error is not None and reading.since is not None:
+        st.warning(words.broken(str(reading.error), reading.since, reading.at), icon=":material/cloud_off:")
+    elif reading.at is None:
+        st.info(words.LOADING, icon=":material/hourglass_top:")
+    elif reading.age_s > STALE_S + refresh_s():
+        st.warning(words.stale(reading.at, reading.age_s), icon=":material/schedule:")
+    else:
+        st.caption(words.as_of(reading.at))
+    return reading.value
+
+
+def say(kind: str, text: str) -> None:
+    """Keeps what an act came to (`done` or `failed`) for the next run of the page, which shows it at the top."""
+    st.session_state.setdefault(_SAID, []).append((kind, text))
+
+
+def table(rows: list[dict[str, Any]], key: str, columns: dict[str, Any] | None = None, empty: str = "") -> None:
+    """A table, or a sentence where there is nothing."""
+    if not rows:
+        st.info(empty or words.NOTHING, icon=":material/inbox:")
+        return
+    st.dataframe(rows, key=key, hide_index=True, column_config=columns, width="stretch")
+
+
+def now() -> datetime:
+    """This moment, in UTC."""
+    return datetime.now(UTC)
+
+
+def _required(action: str) -> Viewer:
+    looks = viewer()
+    if looks is None:
+        st.error(words.SESSION_ENDED, icon=":material/lock:")
+        st.link_button(words.SIGN_IN, "/sign-in")
+        st.stop()
+    if not looks.may(action):
+        st.error(words.may_not(action, looks.roles) if looks.confirmed else words.NOT_WHILE_AWAY, icon=":material/lock:")
+        st.stop()
+    return looks

@@ -1,0 +1,91 @@
+"""Who somebody is, by the session of their cookie: asked of Cassandra every few seconds, so a revocation works within five.
+
+While Cassandra is away, a session that it confirmed lately is believed for a while, but for little: to see the flow and to
+start and stop it, for an outage is when somebody has to.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.errors import RollcallError
+from engine.stores.accounts import Accounts, SignedIn, hashed
+from governance.permissions import UNAUDITED_TOO, allowed
+
+ASKED_EVERY_S = 2.0
+WHILE_AWAY = UNAUDITED_TOO | {"flow.read", "producer.read", "stream.read"}
+"""What may be done on the strength of a session that cannot be confirmed."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Who looks at a page. confirmed: whether Cassandra says so now, or did a while ago."""
+
+    session: str
+    name: str
+    roles: frozenset[str]
+    confirmed: bool = True
+
+    def may(self, action: str) -> bool:
+        """Whether they may do this now."""
+        return allowed(self.roles, action) and (self.confirmed or action in WHILE_AWAY)
+
+
+class Sessions:
+    """Sessions as last confirmed. Shared by all requests and pages."""
+
+    def __init__(self, accounts: Callable[[], Accounts], believed_s: float,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self._accounts, self._believed_s, self._clock = accounts, believed_s, clock
+        self._known: dict[str, tuple[SignedIn, float]] = {}    # session -> what it is, when that was confirmed
+        self._failed_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def of_cookie(self, cookie: str) -> Viewer | None:
+        """Who this cookie makes them; None for a stranger."""
+        return self.get(hashed(cookie)) if cookie else None
+
+    def get(self, session: str) -> Viewer | None:
+        """Who is signed in with this session; None when it has ended or never was."""
+        known, now = self._known.get(session), self._clock()
+        if known and now - known[1] < ASKED_EVERY_S:
+            return _viewer(known[0])
+        if now - self._failed_at < ASKED_EVERY_S:    # all who ask would wait for the same time-out
+            return self._believed(session)
+        try:
+            found = self._accounts().session(session)
+        except RollcallError:
+            self._failed_at = self._clock()
+            return self._believed(session)
+        with self._lock:
+            if found is None:
+                self._known.pop(session, None)
+                return None
+            self._known[session] = found, self._clock()
+            self._forget_old()
+        return _viewer(found)
+
+    def ended(self, session: str) -> None:
+        """Forgets a session at once, here."""
+        with self._lock:
+            self._known.pop(session, None)
+
+    def of_account(self, account: str) -> list[str]:
+        """The sessions of an account that are known here."""
+        return [session for session, (known, _) in list(self._known.items()) if known.account == account]
+
+    def _believed(self, session: str) -> Viewer | None:
+        known = self._known.get(session)
+        if known is None or self._clock() - known[1] > self._believed_s:
+            return None
+        return _viewer(known[0], confirmed=False)
+
+    def _forget_old(self) -> None:
+        limit = self._clock() - self._believed_s
+        for session in [session for session, (_, at) in self._known.items() if at < limit]:
+            del self._known[session]
+
+
+def _viewer(signed_in: SignedIn, confirmed: bool = True) -> Viewer:
+    return Viewer(signed_in.id, signed_in.account, signed_in.roles, confirmed)

@@ -1,0 +1,185 @@
+"""What all pages share in one process: settings, clients that stay open, sessions, the audit, and the last readings.
+
+Nothing here is made when the module is imported: a test puts its own in place of `console`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from kafka import KafkaConsumer
+from pymongo.database import Database
+
+from app.counted import Counted, read
+from app.readings import Kept
+from app.sessions import Sessions
+from app.throttle import Throttle
+from engine import health
+from engine.clients import cassandra_session, kafka_consumer, mongo_client
+from engine.errors import RollcallError, StoreAway
+from engine.health import Hop
+from engine.processes import Processes, Supervisor
+from engine.sealing import KeyRing, load_keys
+from engine.settings import Settings, load
+from engine.stores import dead_letters
+from engine.stores.accounts import Accounts
+from engine.stores.audit import AuditLog
+from engine.stores.dead_letters import Box
+from engine.stores.status import Status
+
+PRINCIPAL = "console"
+TRIED_EVERY_S = 2.0
+COUNTED_EVERY_S = 60.0
+"""Seconds between two counts of all rows: a count reads the whole table."""
+
+HISTORY = 2000
+
+
+class Held:
+    """`engine.health.Stores` with clients that stay open; each is opened when it is first asked, and again after it failed."""
+
+    principal = PRINCIPAL
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.keys = settings, load_keys(settings)
+        self._open = ExitStack()
+        self._session: Any = None
+        self._database: Database[Any] | None = None
+        self._consumer: KafkaConsumer | None = None
+        self._failed: dict[str, tuple[float, RollcallError]] = {}
+        self._locks = {name: threading.Lock() for name in ("cassandra", "mongo", "kafka")}
+        self._counted: tuple[float, int | None] | None = None
+
+    @contextmanager
+    def cassandra(self) -> Iterator[Any]:
+        """A session as `console`, shared."""
+        with self._locks["cassandra"]:
+            if self._session is None:
+                self._session = self._opened(
+                    "Cassandra", lambda: self._open.enter_context(cassandra_session(self.settings, PRINCIPAL)))
+        yield self._session
+
+    @contextmanager
+    def mongo(self) -> Iterator[Database[Any]]:
+        """The database as `console`, shared."""
+        with self._locks["mongo"]:
+            if self._database is None:
+                client = self._open.enter_context(mongo_client(self.settings, PRINCIPAL))
+                self._database = client[self.settings.mongo.database]
+        yield self._database
+
+    @contextmanager
+    def kafka(self) -> Iterator[KafkaConsumer]:
+        """A consumer as `console`, by one at a time; made anew after an error."""
+        with self._locks["kafka"]:
+            if self._consumer is None:
+                self._consumer = self._opened("Kafka", lambda: kafka_consumer(self.settings, PRINCIPAL))
+            try:
+                yield self._consumer
+            except BaseException:
+                self._consumer.close()
+                self._consumer = None
+                raise
+
+    def letters(self) -> dict[str, int]:
+        """How many dead letters are in each state."""
+        return self.box().counts
+
+    def box(self) -> Box:
+        """All dead letters."""
+        return dead_letters.read(self.settings, PRINCIPAL, self.keys)
+
+    def rows(self) -> int | None:
+        """How many rows there are, counted at most once a minute."""
+        if self._counted is None or time.monotonic() - self._counted[0] > COUNTED_EVERY_S:
+            with self.cassandra() as session:
+                self._counted = time.monotonic(), health.counted(self.settings, session)
+        return self._counted[1]
+
+    def close(self) -> None:
+        """Closes what is open."""
+        if self._consumer is not None:
+            self._consumer.close()
+        self._open.close()
+
+    def _opened(self, store: str, make: Callable[[], Any]) -> Any:
+        """What was made; what failed a moment ago is not tried again at once, for many pages ask."""
+        at, error = self._failed.get(store, (float("-inf"), StoreAway("", store)))
+        if time.monotonic() - at < TRIED_EVERY_S:
+            raise error
+        try:
+            return make()
+        except RollcallError as failed:
+            self._failed[store] = time.monotonic(), failed
+            raise
+
+
+class Console:
+    """One console process."""
+
+    def __init__(self, settings: Settings, stores: Held, processes: Processes) -> None:
+        self.settings, self.stores, self.processes = settings, stores, processes
+        self.sessions = Sessions(self.accounts, settings.console.believed_minutes * 60.0)
+        self.throttle = Throttle(settings.console.tries_a_minute)
+        self.hops: Kept[list[Hop]] = Kept(lambda: health.look(stores, processes), 2.0)
+        self.history: Kept[list[dict[str, Any]]] = Kept(self._history, 4.0)
+        self.status: Kept[dict[str, dict[str, Any]]] = Kept(self._status, 2.0)
+        self.letters: Kept[Box] = Kept(stores.box, 5.0)
+        self.counted: Kept[Counted] = Kept(self._counted, 4.0)
+
+    @property
+    def keys(self) -> KeyRing:
+        """The key ring of this installation."""
+        return self.stores.keys
+
+    def accounts(self) -> Accounts:
+        """Accounts and sessions. Raises StoreAway, SignInRefused."""
+        with self.stores.cassandra() as session:
+            return Accounts(self.settings, session)
+
+    def audit(self) -> AuditLog:
+        """The audit. While Cassandra is away it can only keep entries for later."""
+        try:
+            with self.stores.cassandra() as session:
+                return AuditLog(self.settings, session, self.keys)
+        except RollcallError as error:
+            return AuditLog(self.settings, _Away(error), self.keys)
+
+    def _history(self) -> list[dict[str, Any]]:
+        """The turns of the last hour, oldest first, as engine/stores/status.py keeps them."""
+        with self.stores.mongo() as database:
+            status = Status(database)
+            kept = list(status.history.find({}).sort("_id", -1).limit(HISTORY))
+        hour = datetime.now(UTC).timestamp() - 3600
+        return [turn for turn in reversed(kept) if turn["at"].timestamp() >= hour]
+
+    def _counted(self) -> Counted:
+        with self.stores.mongo() as database:
+            return read(database)
+
+    def _status(self) -> dict[str, dict[str, Any]]:
+        """The documents `producer` and `figures`, where there are any."""
+        with self.stores.mongo() as database:
+            status = Status(database)
+            return {name: found for name in ("producer", "figures") if (found := status.read(name)) is not None}
+
+
+class _Away:
+    """A session of a Cassandra that is away: whatever is asked fails as that did."""
+
+    def __init__(self, error: RollcallError) -> None:
+        self._error = error
+
+    def execute(self, *_: object, **__: object) -> Any:
+        raise self._error
+
+
+@cache
+def console() -> Console:
+    """The console of this process. Raises SettingsInvalid."""
+    settings = load()
+    return Console(settings, Held(settings), Supervisor(settings))

@@ -1,0 +1,198 @@
+"""The audit in Cassandra: entries are appended one after the other, by whoever acts, and read newest first.
+
+Two who append at once cannot take the same number: it is taken by a conditional insert. What cannot be written while
+Cassandra is away, of acts that are done all the same, stands in a file of the installation until it can be chained in.
+The head, the newest entry known to be written, is kept in a file too, so that a cut end is seen.
+"""
+
+import fcntl
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from cassandra import ConsistencyLevel
+from cassandra.query import SimpleStatement
+
+from engine.clients import cassandra_session, mapped
+from engine.errors import RollcallError, StoreAway
+from engine.sealing import KeyRing, load_keys
+from engine.secrets import write_secret
+from engine.settings import Settings
+from engine.stores.schema import AUDIT
+from governance.audit import BEGUN, DONE, FAILED, FIRST, Broken, Entry, Head, broken, moment
+from governance.permissions import UNAUDITED_TOO
+
+IN_ONE_BUCKET = 10_000
+"""Entries of one partition."""
+
+TRIED_FOR_S = 10.0
+PAGE = 500
+COLUMNS = ", ".join(f'"{column.name}"' for column in AUDIT.columns if column.name != AUDIT.key)
+
+
+class NotAudited(RollcallError):
+    """An act was not done because the audit could not be written."""
+
+
+@dataclass
+class Acting:
+    """An act under way. why: what the last entry of it says; set it to tell how it ended."""
+
+    why: str = ""
+
+
+class AuditLog:
+    """The audit of one installation. session: of a principal that may write it (`console`, `governance`)."""
+
+    def __init__(self, settings: Settings, session: Any, keys: KeyRing) -> None:
+        self._session, self._keys = session, keys
+        self._table = f"{settings.cassandra.keyspace}.{AUDIT.name}"
+        self._folder = settings.state / "audit"
+        self._spool, self._head = self._folder / "spool.jsonl", self._folder / "head.json"
+        self._bucket = 0
+
+    @classmethod
+    @contextmanager
+    def opened(cls, settings: Settings, principal: str = "governance") -> Iterator[Self]:
+        """The audit over a session of its own. Raises StoreAway, SignInRefused."""
+        with cassandra_session(settings, principal) as session:
+            yield cls(settings, session, load_keys(settings))
+
+    @contextmanager
+    def acting(self, who: str, act: str, target: str = "", why: str = "") -> Iterator[Acting]:
+        """Writes down an act before it is done and how it ended. Raises NotAudited, and the act is not done, when the audit
+        cannot be written; but acts of UNAUDITED_TOO are done all the same and kept in the file."""
+        if act in UNAUDITED_TOO:
+            self.append_or_keep(who, act, target, BEGUN, why)
+        else:
+            self.append(who, act, target, BEGUN, why)
+        doing = Acting(why)
+        try:
+            yield doing
+        except BaseException as error:
+            said = str(error) if isinstance(error, RollcallError) else type(error).__name__    # other texts may quote a value
+            self.append_or_keep(who, act, target, FAILED, said)
+            raise
+        self.append_or_keep(who, act, target, DONE, doing.why)
+
+    def append(self, who: str, act: str, target: str, result: str, why: str = "") -> Entry:
+        """Appends one entry, and before it what the file still holds. Raises NotAudited."""
+        try:
+            with mapped("writing the audit"), self._alone():
+                self._chain_in()
+                return self._append(datetime.now(UTC), who, act, target, result, why)
+        except RollcallError as error:
+            raise NotAudited(f"The audit cannot be written, so this was not done: {error}") from None
+
+    def append_or_keep(self, who: str, act: str, target: str, result: str, why: str = "") -> None:
+        """Appends one entry; when that fails it is kept in the file and chained in by the next that is appended."""
+        at = datetime.now(UTC)
+        try:
+            self.append(who, act, target, result, why)
+        except NotAudited:
+            with self._alone(), self._spool.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([at.isoformat(), who, act, target, result, why]) + "\n")
+
+    @property
+    def kept(self) -> int:
+        """Entries that stand in the file and are not in the chain yet."""
+        try:
+            return len(self._spool.read_text(encoding="utf-8").splitlines())
+        except FileNotFoundError:
+            return 0
+
+    def chain_in(self) -> None:
+        """Chains in what the file holds. Raises StoreAway, SignInRefused."""
+        if self.kept:
+            with mapped("writing the audit"), self._alone():
+                self._chain_in()
+
+    def entries(self, before: int | None = None) -> Iterator[Entry]:
+        """Entries, newest first, of numbers below `before`."""
+        with mapped("reading the audit"):
+            newest = self._newest()
+            n = newest.n + 1 if before is None else min(before, newest.n + 1)
+            while n > 1:
+                rows = self._session.execute(
+                    f"SELECT {COLUMNS} FROM {self._table} WHERE bucket = %s AND n < %s ORDER BY n DESC LIMIT {PAGE}",
+                    ((n - 1) // IN_ONE_BUCKET, n))
+                found = [_entry(row) for row in rows]
+                yield from found
+                n = found[-1].n if found else (n - 1) // IN_ONE_BUCKET * IN_ONE_BUCKET
+
+    def chain(self) -> Iterator[Entry]:
+        """Every entry, oldest first."""
+        with mapped("reading the audit"):
+            for bucket in sorted(row.bucket for row in self._session.execute(f"SELECT DISTINCT bucket FROM {self._table}")):
+                statement = SimpleStatement(f"SELECT {COLUMNS} FROM {self._table} WHERE bucket = %s", fetch_size=PAGE)
+                yield from (_entry(row) for row in self._session.execute(statement, (bucket,)))
+
+    def broken(self) -> list[Broken]:
+        """Every link of the chain that does not hold."""
+        return list(broken(self.chain(), self._keys.audit_seal, self.head()))
+
+    def head(self) -> Head:
+        """The newest entry that this installation knows to have been written."""
+        try:
+            return Head(**json.loads(self._head.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return Head()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One of this machine's processes and threads at a time, so that they do not race for numbers."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _chain_in(self) -> None:
+        try:
+            lines = self._spool.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return
+        for number, line in enumerate(lines, 1):
+            at, who, act, target, result, why = json.loads(line)
+            self._append(datetime.fromisoformat(at), who, act, target, result, why)
+            left = "".join(f"{rest}\n" for rest in lines[number:])
+            write_secret(self._spool, left.encode())    # killed here, one entry may stand twice; none is lost
+        self._spool.unlink()
+
+    def _append(self, at: datetime, who: str, act: str, target: str, result: str, why: str) -> Entry:
+        limit = time.monotonic() + TRIED_FOR_S
+        while True:
+            last = self._newest()
+            made = Entry(last.n + 1, moment(at), who, act, target, result, why, last.seal).sealed(self._keys.audit_seal)
+            if self._insert(made):
+                write_secret(self._head, json.dumps({"n": made.n, "seal": made.seal}).encode())
+                return made
+            if time.monotonic() > limit:
+                raise StoreAway("Cassandra gives no place in the audit: others write to it all the time.", "Cassandra")
+
+    def _insert(self, entry: Entry) -> bool:
+        """Whether the entry has the place now. After a time-out, which may have been in time, it is looked at."""
+        done = self._session.execute(SimpleStatement(
+            f"INSERT INTO {self._table} (bucket, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)}) IF NOT EXISTS",
+            serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL),
+            (entry.n // IN_ONE_BUCKET, entry.n, entry.at, entry.who, entry.act, entry.target, entry.result, entry.why,
+             entry.previous, entry.seal))
+        return bool(done.was_applied)
+
+    def _newest(self) -> Head:
+        """The newest entry in the store."""
+        statement = f"SELECT n, seal FROM {self._table} WHERE bucket = %s ORDER BY n DESC LIMIT 1"
+        newest = Head()
+        known = [row.bucket for row in self._session.execute(f"SELECT DISTINCT bucket FROM {self._table}")]
+        if known:
+            row = self._session.execute(SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL),
+                                        (max(known),)).one()
+            newest = Head(row.n, row.seal) if row else newest
+        return newest if newest.n else Head(0, FIRST)
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row.n, row.at.replace(tzinfo=UTC), row.who, row.act, row.target, row.result, row.why, row.previous, row.seal)
