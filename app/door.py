@@ -26,7 +26,7 @@ from app.oidc import Provider
 from app.sessions import Viewer
 from app.sign_in import form, leaving, safe_next
 from app.stores import Console
-from engine.errors import RollcallError
+from engine.errors import RollcallError, SignInRefused
 from governance.audit import DONE, REFUSED
 
 Scope = MutableMapping[str, Any]
@@ -222,6 +222,8 @@ class Door:
                 await run_sync(console.audit().append_or_keep, "stranger", "sign-in", name, REFUSED, f"OIDC, from {address}")
                 return self._form(request, words.no_account(name), 403)
             return provider.gone_on(await self._admitted(request, account.name, account.roles, "/", "OIDC"))
+        except SignInRefused as error:
+            return self._form(request, str(error), 403)
         except RollcallError as error:
             return self._form(request, words.cannot_sign_in(str(error)), 503)
 

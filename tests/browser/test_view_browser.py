@@ -3,22 +3,16 @@
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from app.public import words
 from engine.settings import Settings
+from tests.browser.chromium import DESKTOP, LIMIT_MS, PHONE, leaves, tab_of
 from tests.view_process import View, serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.services]
-
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-LIMIT_MS = 20_000
 
 
 @pytest.fixture(scope="module")
@@ -29,35 +23,11 @@ def view(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield running
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Debian's chromium; its absence is a failure that says what to install, never a skip."""
-    if not CHROMIUM.exists():
-        pytest.fail(f"There is no browser at {CHROMIUM}: `apt-get install -y chromium` brings it.", pytrace=False)
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(browser: Browser, view: View, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of the view; the test fails on a console error, a page error or a request that leaves this machine."""
-    wrong: list[str] = []
-    tab = browser.new_page(viewport=request.param)
-    tab.set_default_timeout(LIMIT_MS)
-    tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
-    tab.on("pageerror", lambda error: wrong.append(str(error)))
-    tab.on("request", lambda sent: wrong.append(sent.url) if leaves(sent.url) else None)
-    yield tab
-    tab.close()
-    assert wrong == []
-
-
-def leaves(url: str) -> bool:
-    """Whether a request goes to another machine; data: and blob: stay in the browser."""
-    parts = urlsplit(url)
-    return parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1"
+    with tab_of(browser, viewport=request.param) as tab:
+        yield tab
 
 
 def test_leaves_knows_what_leaves() -> None:

@@ -117,8 +117,8 @@ def test_the_chain_goes_on_from_bucket_to_bucket(log: AuditLog, monkeypatch: pyt
     ("DELETE FROM {t} WHERE bucket = 0 AND n = 2", "entry 2 is missing"),
     ("DELETE FROM {t} WHERE bucket = 0 AND n >= 4", "entries 4 to 5 are missing: the chain had reached 5"),
     ("DELETE FROM {t} WHERE bucket = 0", "entries 1 to 5 are missing: the chain had reached 5"),
-    ("INSERT INTO {t} (bucket, n, at, who, act, target, result, why, previous, seal) VALUES (0, 6, '2026-11-28', 'eve', 'a', '', "
-     "'done', '', 'x', 'y')", "entry 6 is not as it was written")])
+    ("INSERT INTO {t} (bucket, n, at, who, act, target, result, why, previous, seal) "
+     "VALUES (0, 6, '2026-11-28', 'eve', 'a', '', 'done', '', 'x', 'y')", "entry 6 is not as it was written")])
 def test_verify_names_what_was_cut_edited_or_added(flow: Flow, log: AuditLog, session: Any, change: str, says: str) -> None:
     for number in range(5):
         log.append("ada", "stream.stop", str(number), DONE)

@@ -101,7 +101,8 @@ WRITE_SESSION = "DELETE FROM {ks}.sessions WHERE id = 'nobody'"
 READ_PASSWORDS = "SELECT password FROM {ks}.accounts LIMIT 1"
 DROP_AUDIT = "DROP TABLE {ks}.audit"
 CONSOLES = {READ_AUDIT, WRITE_SESSION, READ_PASSWORDS}
-STATEMENTS = (READ_AUDIT, WRITE_SESSION, READ_PASSWORDS, DROP_AUDIT, SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
+STATEMENTS = (READ_AUDIT, WRITE_SESSION, READ_PASSWORDS, DROP_AUDIT, SELECT_ROW, SELECT_MARKER, WRITE_ROW,
+              WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
               MAKE_ROLE, DROP_TABLE)
 
 MAY_EXECUTE: dict[str, set[str]] = {
@@ -146,8 +147,7 @@ def test_who_lacks_unmask_sees_null_for_personal_columns(stack: Settings, one_ro
         with cassandra_session(stack, role) as session:
             return tuple(session.execute(statement, (one_row,)).one())
 
-    for role in ("console", "redrive"):
-        settled(lambda role=role: row(role) == ("FR", None, None), f"{role} saw more than null")
+    settled(lambda: row("console") == row("redrive") == ("FR", None, None), "A role without UNMASK saw more than null")
     for role in ("fence", "verify", "officer"):
         assert row(role) == ("FR", b"\x01", b"\x02")
 

@@ -1,0 +1,250 @@
+"""What pages share: the throttle, sessions as last confirmed, readings, jobs, and the settings file."""
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from app.jobs import Jobs
+from app.readings import Kept
+from app.sessions import WHILE_AWAY, Sessions, Viewer
+from app.throttle import REMEMBERED, Throttle
+from engine.errors import SettingsInvalid, StoreAway
+from engine.settings import Settings, load
+from engine.settings_file import change
+from engine.stores.accounts import Accounts, SignedIn
+
+AWAY = StoreAway("Cassandra does not answer.", "Cassandra")
+
+
+class Clock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+def test_five_failures_a_minute_and_no_more() -> None:
+    clock = Clock()
+    throttle = Throttle(5, clock)
+    for _ in range(5):
+        assert throttle.wait_s("ada", "1.2.3.4") == 0
+        throttle.failed("ada", "1.2.3.4")
+        clock.at += 1
+    assert throttle.wait_s("ada") == pytest.approx(55)
+    assert throttle.wait_s("bob", "1.2.3.4") == pytest.approx(55)
+    assert throttle.wait_s("bob", "5.6.7.8") == 0
+    clock.at += 55
+    assert throttle.wait_s("ada") == 0
+    throttle.failed("ada")
+    assert throttle.wait_s("ada") > 0, "one of the last five is still within the minute"
+
+
+def test_a_success_forgives_the_account_and_not_the_address() -> None:
+    throttle = Throttle(1, Clock())
+    throttle.failed("ada", "1.2.3.4")
+    throttle.succeeded("ada")
+    assert throttle.wait_s("ada") == 0
+    assert throttle.wait_s("1.2.3.4") > 0
+
+
+def test_names_without_end_do_not_fill_the_memory() -> None:
+    throttle = Throttle(1, Clock())
+    for number in range(REMEMBERED + 100):
+        throttle.failed(f"name {number}")
+    assert len(throttle._failures) == REMEMBERED
+    assert throttle.wait_s(f"name {REMEMBERED + 99}") > 0
+
+
+class Store:
+    """Sessions of one account; counts how often it is asked."""
+
+    def __init__(self) -> None:
+        self.asked, self.away, self.known = 0, False, {"s1"}
+
+    def session(self, number: str) -> SignedIn | None:
+        self.asked += 1
+        if self.away:
+            raise AWAY
+        return SignedIn(number, "ada", frozenset({"operator", "admin"}), datetime.now(UTC)) if number in self.known else None
+
+
+def sessions_of(store: Store, clock: Clock) -> Sessions:
+    """Sessions over a store of the test."""
+    return Sessions(lambda: cast(Accounts, store), 900.0, clock)
+
+
+def test_a_session_is_asked_of_the_store_every_two_seconds() -> None:
+    store, clock = Store(), Clock()
+    sessions = sessions_of(store, clock)
+    for _ in range(50):
+        assert sessions.get("s1")
+        clock.at += 0.1
+    assert store.asked == 3
+
+
+def test_while_the_store_is_away_little_may_be_done_and_not_for_long() -> None:
+    store, clock = Store(), Clock()
+    sessions = sessions_of(store, clock)
+    assert sessions.get("s1")
+    store.away = True
+    clock.at += 10
+    viewer = sessions.get("s1")
+    assert isinstance(viewer, Viewer)
+    assert not viewer.confirmed
+    assert viewer.may("stream.stop")
+    assert viewer.may("flow.read")
+    assert not viewer.may("accounts.change")
+    assert not viewer.may("letters.redrive")
+    assert sessions.get("s2") is None, "who was never confirmed is a stranger"
+    asked = store.asked
+    clock.at += 1
+    sessions.get("s1")
+    assert store.asked == asked, "what failed a moment ago is not waited for again"
+    clock.at += 900
+    assert sessions.get("s1") is None
+    store.away = False
+    clock.at += 5
+    assert sessions.get("s1")
+
+
+def test_what_may_be_done_while_away_reads_the_flow_and_starts_and_stops() -> None:
+    assert {"flow.read", "producer.read", "stream.read", "producer.start", "producer.stop", "stream.start",
+            "stream.stop"} == WHILE_AWAY
+
+
+def test_ten_who_look_make_one_reading() -> None:
+    taken, go = [], threading.Event()
+
+    def read() -> int:
+        taken.append(1)
+        go.wait(10)
+        return len(taken)
+
+    kept = Kept(read, 60.0)
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(kept.now(10).value)) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert found == [1] * 10
+    assert kept.again().value == 2
+
+
+def test_a_reading_that_fails_keeps_the_last_and_says_since_when() -> None:
+    answers: list[Any] = [7, AWAY, AWAY, 8]
+
+    def read() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return int(answer)
+
+    kept = Kept(read, 60.0)
+    assert kept.now().value == 7
+    first = kept.again()
+    second = kept.again()
+    assert (first.value, first.error, second.since) == (7, AWAY, first.since)
+    healed = kept.again()
+    assert (healed.value, healed.error, healed.since) == (8, None, None)
+
+
+def test_a_reading_that_hangs_holds_nobody_who_has_seen_one() -> None:
+    hang = threading.Event()
+    kept = Kept(lambda: 1, -1.0)
+    kept.now()
+    kept._read = lambda: (hang.wait(10) and 2) or 2
+    assert kept.now(0.0).value == 1
+    assert kept.now(5.0).value == 1
+    hang.set()
+
+
+def test_of_a_kind_of_job_one_runs_at_a_time() -> None:
+    jobs, go = Jobs(), threading.Event()
+
+    def work(say: Any) -> str:
+        say("begun")
+        go.wait(10)
+        return "done"
+
+    job, begun = jobs.begin("verify", "ada", work)
+    again, begun_again = jobs.begin("verify", "bob", work)
+    assert begun
+    assert not begun_again
+    assert again is job
+    assert job.running
+    go.set()
+    _ended(jobs, "verify")
+    assert (job.result, job.failed, job.lines, job.by) == ("done", False, ["begun"], "ada")
+
+
+def test_a_job_that_fails_says_why() -> None:
+    jobs = Jobs()
+
+    def work(_: Any) -> str:
+        raise AWAY
+
+    job, _ = jobs.begin("recount", "ada", work)
+    _ended(jobs, "recount")
+    assert job.failed
+    assert job.result == "Cassandra does not answer."
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_job_that_nobody_foresaw_ends_too_and_quotes_nothing() -> None:
+    jobs = Jobs()
+
+    def work(_: Any) -> str:
+        raise KeyError("ada@example.com")
+
+    job, _ = jobs.begin("recount", "ada", work)
+    _ended(jobs, "recount")
+    assert job.failed
+    assert "example.com" not in job.result
+
+
+def _ended(jobs: Jobs, kind: str) -> None:
+    for thread in threading.enumerate():
+        if thread.name == f"job {kind}":
+            thread.join(10)
+
+
+def test_a_setting_is_changed_and_the_rest_of_the_file_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_HOME", str(tmp_path))
+    path = tmp_path / "settings.toml"
+    path.write_text("# ours\n[producer]\npage = 100  # small\n\n[kafka]\nport = 9999\n")
+    change(load(), "producer", {"rate": 5.0, "source": "synthetic"})
+    assert load().producer.rate == 5.0
+    assert load().kafka.port == 9999
+    text = path.read_text()
+    assert "# ours" in text
+    assert "page = 100  # small" in text
+
+
+@pytest.mark.parametrize(("fields", "says"), [
+    ({"rate": -1.0}, "producer.rate is wrong"), ({"source": "elsewhere"}, "producer.source is wrong"),
+    ({"speed": 1}, "producer.speed is wrong")])
+def test_a_wrong_setting_changes_nothing(tmp_path: Path, fields: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsInvalid, match=says):
+        change(Settings(home=tmp_path), "producer", fields)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_environment_says_cannot_be_changed_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROLLCALL_PRODUCER__RATE", "7")
+    with pytest.raises(SettingsInvalid, match="ROLLCALL_PRODUCER__RATE of the environment would win"):
+        change(Settings(home=tmp_path), "producer", {"rate": 5.0})
+
+
+def test_a_damaged_file_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("[producer\n")
+    with pytest.raises(SettingsInvalid, match="cannot be read"):
+        change(Settings(home=tmp_path), "producer", {"rate": 5.0})
+    assert (tmp_path / "settings.toml").read_text() == "[producer\n"
