@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services
+.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -23,6 +23,9 @@ test: lint ## lint, types and every test, the real systems included
 
 test-quick: $(READY) ## the tests that need neither servers nor a browser, the long ones left out
 	$(BIN)/pytest -m "not services and not browser and not long"
+
+screens: $(READY) ## every page of the console as a picture, light and dark, wide and narrow, into docs/screens
+	$(BIN)/pytest tests/browser/test_console_browser.py -k "starts_the_flow or every_page" --screens docs/screens
 
 proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real servers, every wrong design; the result goes into docs/proofs
 	$(BIN)/pytest tests/writer/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import words
 from app.acts import begin
+from app.jobs import JOBS
 from app.parts import say
 from app.programs import job_panel
 from app.sessions import Viewer
@@ -24,6 +25,7 @@ from governance.outline import first_bytes, outline
 KINDS = ("dry run", "redrive", "discard")
 WITHIN_S = 120.0
 LISTED = 500
+_RUNNING = "letters-running"
 
 
 class Gone(Final):
@@ -74,9 +76,19 @@ def act_panel(looks: Viewer, places: Sequence[str]) -> None:
 
 
 def jobs() -> None:
-    """What the acts do, or came to."""
+    """What the acts do, or came to; when one has ended, the list is shown as it is then."""
     for kind in KINDS:
         job_panel(kind)
+    running = {kind for kind in KINDS if (job := JOBS.get(kind)) and job.running}
+    ended = st.session_state.get(_RUNNING, set()) - running
+    st.session_state[_RUNNING] = running
+    if ended:
+        st.rerun(scope="app")
+
+
+def read_again() -> None:
+    """Reads the letters as they stand now."""
+    console().letters.again()
 
 
 def send(places: Sequence[str], really: bool) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import streamlit as st
 
@@ -11,6 +11,7 @@ from app.listing import BY_KEY
 from app.readings import Reading
 from app.sessions import Viewer
 from app.stores import console
+from engine.errors import RollcallError
 
 T = TypeVar("T")
 
@@ -18,7 +19,7 @@ REFRESH = {"2 s": 2, "5 s": 5, "15 s": 15, "60 s": 60}
 STALE_S = 15.0
 """Age in seconds from which a reading is called old: some refreshes were missed."""
 
-_SAID = "said"
+_SAID, _BROKEN = "said", "broken-since"
 
 
 def viewer() -> Viewer | None:
@@ -30,6 +31,12 @@ def viewer() -> Viewer | None:
 def open_page(key: str) -> Viewer:
     """The first statement of every page: its title, what the last act came to, and nothing more for who may not see it."""
     page = BY_KEY[key]
+    looks = viewer()
+    if looks is not None and not looks.confirmed and not looks.may(page.action):
+        st.title(page.title, anchor=False)
+        st.warning(words.not_while_away(console().sessions.away_since), icon=":material/cloud_off:")
+        again_later()
+        st.stop()
     looks = _required(page.action)
     st.title(page.title, anchor=False)
     if not looks.confirmed:
@@ -66,6 +73,32 @@ def fresh(reading: Reading[T]) -> T | None:
     return reading.value
 
 
+def broken_page(error: RollcallError) -> NoReturn:
+    """Ends a page whose store is away: says what and since when, and runs the page again until it is back."""
+    since = st.session_state.setdefault(_BROKEN, now())
+    st.warning(words.broken(str(error), since, None), icon=":material/cloud_off:")
+    again_later()
+    st.stop()
+
+
+def whole_page() -> None:
+    """Says that nothing the page needs is away (any more)."""
+    st.session_state.pop(_BROKEN, None)
+
+
+def again_later() -> None:
+    """Runs the whole page again after a refresh: what it waits for may be there then."""
+    begun: list[bool] = []
+
+    @st.fragment(run_every=refresh_s())
+    def again() -> None:
+        if begun:
+            st.rerun(scope="app")
+        begun.append(True)
+
+    again()
+
+
 def say(kind: str, text: str) -> None:
     """Keeps what an act came to (`done` or `failed`) for the next run of the page, which shows it at the top."""
     st.session_state.setdefault(_SAID, []).append((kind, text))
@@ -91,6 +124,7 @@ def _required(action: str) -> Viewer:
         st.link_button(words.SIGN_IN, "/sign-in")
         st.stop()
     if not looks.may(action):
-        st.error(words.may_not(action, looks.roles) if looks.confirmed else words.NOT_WHILE_AWAY, icon=":material/lock:")
+        st.error(words.may_not(action, looks.roles) if looks.confirmed
+                 else words.not_while_away(console().sessions.away_since), icon=":material/lock:")
         st.stop()
     return looks

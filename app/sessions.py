@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from engine.errors import RollcallError
 from engine.stores.accounts import Accounts, SignedIn, hashed
@@ -40,6 +41,8 @@ class Sessions:
         self._accounts, self._believed_s, self._clock = accounts, believed_s, clock
         self._known: dict[str, tuple[SignedIn, float]] = {}    # session -> what it is, when that was confirmed
         self._failed_at = float("-inf")
+        self.away_since: datetime | None = None
+        """Since when sessions cannot be confirmed; None while they can."""
         self._lock = threading.Lock()
 
     def of_cookie(self, cookie: str) -> Viewer | None:
@@ -57,7 +60,9 @@ class Sessions:
             found = self._accounts().session(session)
         except RollcallError:
             self._failed_at = self._clock()
+            self.away_since = self.away_since or datetime.now(UTC)
             return self._believed(session)
+        self.away_since = None
         with self._lock:
             if found is None:
                 self._known.pop(session, None)

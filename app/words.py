@@ -62,7 +62,13 @@ NO_PAGES = "Your account has no role that opens a page. Ask an admin for one."
 SESSION_ENDED = "Your session has ended. Sign in again; nothing was changed."
 UNCONFIRMED = ("Cassandra does not answer, so your session cannot be confirmed. You can see Flow, Producer and Stream, and "
                "start and stop; everything else waits until it answers.")
-NOT_WHILE_AWAY = "This waits until Cassandra answers again: your session cannot be confirmed. Flow shows how things are."
+
+
+def not_while_away(since: datetime | None) -> str:
+    """What needs a confirmed session."""
+    began = f" since {clock(since)}" if since else ""
+    return (f"Cassandra does not answer{began}, so your session cannot be confirmed. Flow, Producer and Stream work meanwhile; "
+            "this page goes on by itself.")
 
 
 def signed_in_as(name: str, roles: Collection[str]) -> str:
@@ -78,7 +84,7 @@ def may_not(action: str, roles: Collection[str]) -> str:
 
 # --- readings
 ICON_DONE, ICON_FAILED = ":material/check_circle:", ":material/error:"
-LOADING = "Reading ..."
+LOADING, READ_AGAIN = "Reading ...", "Read again"
 NOTHING = "There is nothing here yet."
 
 

@@ -16,7 +16,8 @@ from tests.proof import Proof
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`make proof-...`."""
+    """`make proof-...` and `make screens`."""
+    parser.addoption("--screens", type=Path, metavar="FOLDER", help="keep the screenshots of the console's pages there")
     parser.addoption("--proof", type=Path, metavar="FILE", help="the long form of the tests that have one; figures into FILE")
 
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import profiles, words
-from app.parts import open_page, table
+from app.parts import broken_page, open_page, table, whole_page
 from app.stores import console
 from engine.errors import RollcallError
 
@@ -16,8 +16,8 @@ wanted = profiles.filters(counted)
 try:
     page, number = profiles.current(wanted)
 except RollcallError as error:
-    st.warning(words.failed(str(error)), icon=":material/cloud_off:")
-    st.stop()
+    broken_page(error)
+whole_page()
 count = profiles.count(wanted, counted)
 st.caption(words.shown_of(len(page.rows), number, count))
 table([{**row, "uuid": str(row["uuid"]), "pinned": sorted(row["pinned"] or ())} for row in page.rows], "profiles-rows",

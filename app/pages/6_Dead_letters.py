@@ -3,14 +3,19 @@
 import streamlit as st
 
 from app import letters, words
-from app.parts import fresh, live, open_page, table
+from app.parts import again_later, fresh, live, open_page, table
 from app.stores import console
 
 looks = open_page("letters")
-box = fresh(console().letters.now())
 live("letters.read", lambda _: letters.jobs())
+# not live: what is chosen must not move under the hand that is about to act on it
+reading = console().letters.now()
+box = fresh(reading)
+if reading.error:
+    again_later()
 if box is None:
     st.stop()
+st.button(words.READ_AGAIN, key="letters-again", icon=":material/refresh:", on_click=letters.read_again)
 with st.container(horizontal=True):
     for state, number in box.counts.items():
         st.metric(state, f"{number:,}", border=True)

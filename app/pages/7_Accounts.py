@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import accounts, words
-from app.parts import open_page, table
+from app.parts import broken_page, open_page, table, whole_page
 from app.stores import console
 from engine.errors import RollcallError
 
@@ -12,8 +12,8 @@ accounts.password_once()
 try:
     there, sessions = console().accounts().all(), console().accounts().sessions()
 except RollcallError as error:
-    st.warning(words.failed(str(error)), icon=":material/cloud_off:")
-    st.stop()
+    broken_page(error)
+whole_page()
 table([{words.ACCOUNT: one.name, words.ROLES: sorted(one.roles), words.DISABLED: one.disabled,
         words.SIGNED_IN: sum(session.account == one.name for session in sessions), words.CHANGED: one.changed_at}
        for one in there], "accounts-table")

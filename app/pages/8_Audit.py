@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import audit, words
-from app.parts import open_page, table
+from app.parts import broken_page, open_page, table, whole_page
 from app.stores import console
 from engine.errors import RollcallError
 
@@ -17,8 +17,8 @@ if kept := console().audit().kept:
 try:
     shown = audit.page(text)
 except RollcallError as error:
-    st.warning(words.failed(str(error)), icon=":material/cloud_off:")
-    st.stop()
+    broken_page(error)
+whole_page()
 table([{words.ENTRY: entry.n, words.WHEN: entry.at, words.WHO: entry.who, words.ACT: entry.act, words.TARGET: entry.target,
         words.RESULT: entry.result, words.WHY: entry.why} for entry in shown], "audit-table", empty=words.NO_ENTRIES)
 with st.container(horizontal=True):

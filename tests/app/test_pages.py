@@ -32,7 +32,7 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeConsole:
                    "app.accounts", "app.audit", "app.server"):
         monkeypatch.setattr(f"{module}.console", lambda: made)
     fresh = Jobs()
-    for module in ("app.jobs", "app.acts", "app.programs"):
+    for module in ("app.jobs", "app.acts", "app.programs", "app.letters"):
         monkeypatch.setattr(f"{module}.JOBS", fresh)
     return made
 

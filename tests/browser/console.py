@@ -1,0 +1,129 @@
+"""The console as people have it: its own process under the supervisor, accounts of every role, and a browser's way through."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from kafka.errors import UnknownTopicOrPartitionError
+from playwright.sync_api import Page, expect
+
+from app import words
+from app.listing import BY_KEY
+from engine.clients import cassandra_session, kafka_admin, mongo_client
+from engine.processes import PROGRAMS, Supervisor
+from engine.provision import provision
+from engine.settings import Settings
+from engine.stores.accounts import Accounts
+from engine.stores.schema import TABLES
+from engine.topics import all_topics
+from governance.permissions import Role
+
+STARTED_WITHIN_S = 90
+WITHIN_MS = 30_000
+
+
+@dataclass
+class Installed:
+    """A running console: where it is, its installation, and the passwords of an account for each role (and `both`)."""
+
+    settings: Settings
+    address: str
+    passwords: dict[str, str]
+    processes: Supervisor
+
+    def sign_in(self, page: Page, name: str) -> None:
+        """Signs in by the form, and waits for the first page."""
+        page.goto(f"{self.address}/sign-in")
+        page.get_by_label(words.ACCOUNT).fill(name)
+        page.get_by_label(words.PASSWORD).fill(self.passwords[name])
+        page.get_by_role("button", name=words.SIGN_IN, exact=True).click()
+        expect(page.locator("[data-testid=stApp]")).to_be_visible(timeout=WITHIN_MS)
+
+    def go(self, page: Page, key: str) -> None:
+        """Opens a page by its address, and waits until it is there."""
+        page.goto(f"{self.address}/{key}")
+        self.shown(page, key)
+
+    def shown(self, page: Page, key: str) -> None:
+        """Waits until a page is there and its script has run."""
+        expect(page.get_by_role("heading", name=BY_KEY[key].title, exact=True, level=1)).to_be_visible(timeout=WITHIN_MS)
+        expect(page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_visible(timeout=WITHIN_MS)
+
+
+@contextmanager
+def console_of(settings: Settings) -> Iterator[Installed]:
+    """Starts the console of an installation whose servers run; in the end its programs are stopped, and what they wrote is
+    gone."""
+    processes = Supervisor(settings)
+    toml = settings.home / "settings.toml"
+    before = toml.read_text()
+    try:
+        with cassandra_session(settings, "governance") as session:
+            accounts = Accounts(settings, session)
+            passwords = {name: accounts.add(name, [name.replace("-", " ")]) for name in (
+                role.value.replace(" ", "-") for role in Role)}
+            passwords["both"] = accounts.add("both", [Role.OPERATOR.value, Role.OFFICER.value, Role.ADMIN.value])
+        processes.start("console")
+        address = f"http://127.0.0.1:{settings.console.port}"
+        until("the console answers", lambda: answers(address), STARTED_WITHIN_S)
+        yield Installed(settings, address, passwords, processes)
+    finally:
+        processes.stop(*PROGRAMS)
+        toml.write_text(before)
+        forgotten(settings)
+
+
+def forgotten(settings: Settings) -> None:
+    """Takes away all rows, documents and records, as if nothing had ever run here."""
+    with cassandra_session(settings, "provision") as session:
+        for table in TABLES:
+            session.execute(f"TRUNCATE {settings.cassandra.keyspace}.{table.name}", timeout=60)
+    with mongo_client(settings, "provision") as client:
+        client.drop_database(settings.mongo.database)
+    admin = kafka_admin(settings, "provision")
+    try:
+        admin.delete_topics([topic.name for topic in all_topics(settings.kafka)])
+        ours = {topic.name for topic in all_topics(settings.kafka)}
+        until("the topics are gone", lambda: not ours & set(admin.list_topics()))
+    finally:
+        admin.close()
+    for folder in ("checkpoint", "state"):
+        for path in sorted((settings.home / folder).rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+    def provided() -> bool:
+        try:
+            provision(settings, lambda _: None)
+        except UnknownTopicOrPartitionError:
+            return False
+        return True
+
+    until("everything is provided again", provided)
+
+
+def answers(address: str) -> bool:
+    """Whether the console is there."""
+    try:
+        return httpx.get(f"{address}/healthz", timeout=2).text == "ok"
+    except httpx.TransportError:
+        return False
+
+
+def until(what: str, condition: Callable[[], Any], limit_s: float = 60) -> Any:
+    """Waits for a condition; returns what it gave."""
+    limit = time.monotonic() + limit_s
+    while not (found := condition()):
+        assert time.monotonic() < limit, f"not in time: {what}"
+        time.sleep(0.2)
+    return found
+
+
+def number_of(page: Page, label: str) -> int:
+    """What a metric shows; -1 where it shows none."""
+    found = page.locator("[data-testid=stMetric]").filter(has_text=label).locator("[data-testid=stMetricValue]")
+    digits = re.sub(r"\D", "", found.first.inner_text()) if found.count() else ""
+    return int(digits) if digits else -1

@@ -1,0 +1,261 @@
+"""The console in a real browser, on the running systems: the journeys of an operator and an officer, and every page looked at.
+
+A test fails on a console error, a page error or a request that leaves this machine.
+"""
+
+import re
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from app import words
+from app.listing import PAGES
+from engine.clients import cassandra_session, mongo_client
+from engine.processes import left_over
+from engine.settings import Settings
+from engine.stores.audit import AuditLog
+from engine.stores.status import Status
+from governance.permissions import allowed
+from tests.browser.chromium import DESKTOP, PHONE, tab_of
+from tests.browser.console import Installed, console_of, number_of, until
+
+pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(600),
+              pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
+
+MOVES_WITHIN_S = 10.0
+HEALED_WITHIN_MS = 60_000
+NOT_OURS = {"svg-img-alt", "empty-table-header"}    # Vega's marks and the grid's corner: ../decisions/0008
+KEYS = [page.key for page in PAGES]
+
+
+@pytest.fixture(scope="module")
+def console(stack: Settings) -> Iterator[Installed]:
+    """One console for all tests of this file; the first test makes the flow run, later ones find its people."""
+    with console_of(stack) as running:
+        yield running
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A tab of a desktop."""
+    with tab_of(browser, viewport=DESKTOP) as tab:
+        yield tab
+
+
+def test_an_operator_starts_the_flow_sees_people_arrive_and_stops_it(console: Installed, page: Page) -> None:
+    console.sign_in(page, "operator")
+    console.shown(page, "flow")
+    page.get_by_role("link", name=words.PRODUCER).click()
+    console.shown(page, "producer")
+    page.get_by_text(words.CHANGE, exact=True).click()
+    page.get_by_label(words.SOURCE_LABEL, exact=True).click()
+    page.get_by_role("option", name="synthetic").click()
+    page.get_by_label(words.RATE_LABEL).fill("60")
+    page.get_by_role("button", name=words.APPLY).click()
+    expect(page.get_by_text(words.changed("synthetic", 60.0))).to_be_visible()
+    page.get_by_role("button", name=words.START).click()
+    expect(page.get_by_text(words.started("producer"))).to_be_visible()
+    page.get_by_role("link", name=words.STREAM).click()
+    console.shown(page, "stream")
+    page.get_by_role("button", name=words.START).click()
+    expect(page.get_by_text(words.started("stream"))).to_be_visible()
+    page.get_by_role("link", name=words.FLOW).click()
+    console.shown(page, "flow")
+    with mongo_client(console.settings, "console") as client:
+        status = Status(client[console.settings.mongo.database])
+        until("the first batch is done", lambda: (status.read("figures") or {}).get("totals", {}).get("new"), 120)
+    done = time.monotonic()
+    first = until("the count moves", lambda: max(0, number_of(page, words.COUNTED)), MOVES_WITHIN_S)
+    assert time.monotonic() - done < MOVES_WITHIN_S
+    until("and goes on", lambda: number_of(page, words.COUNTED) > first, MOVES_WITHIN_S + 10)
+    page.get_by_role("link", name=words.PROFILES).click()
+    console.shown(page, "profiles")
+    page.get_by_label(words.NATIONALITY, exact=True).click()
+    page.get_by_role("option", name="France").click()
+    expect(page.get_by_text("Page 1: ")).to_be_visible()
+    for program in ("producer", "stream"):
+        page.get_by_role("link", name={"producer": words.PRODUCER, "stream": words.STREAM}[program]).click()
+        console.shown(page, program)
+        page.get_by_role("button", name=words.STOP).click()
+        expect(page.get_by_text(words.STATES["stopped"], exact=True)).to_be_visible(timeout=HEALED_WITHIN_MS)
+    assert [console.processes.status()[name].state for name in ("producer", "stream")] == ["stopped", "stopped"]
+    with AuditLog.opened(console.settings) as audit:
+        acts = [(entry.who, entry.act, entry.result) for entry in audit.entries()]
+        assert audit.broken() == []
+    for act in ("producer.change", "producer.start", "stream.start", "producer.stop", "stream.stop"):
+        assert ("operator", act, "done") in acts
+    with mongo_client(console.settings, "console") as client:
+        figures = Status(client[console.settings.mongo.database]).read("figures")
+    assert figures is not None
+    assert figures["synthetic"]
+
+
+def someone(console: Installed) -> str:
+    """The uuid of a person who is stored."""
+    with cassandra_session(console.settings, "console") as session:
+        return str(session.execute(f"SELECT uuid FROM {console.settings.cassandra.keyspace}.profiles LIMIT 1").one().uuid)
+
+
+def test_the_officer_reveals_one_person_with_a_reason_and_the_audit_has_it(console: Installed, page: Page) -> None:
+    who = someone(console)
+    console.sign_in(page, "officer")
+    console.go(page, "profiles")
+    page.get_by_text(words.REVEAL, exact=True).click()
+    page.get_by_label(words.REVEAL_WHO).fill(who)
+    page.get_by_label(words.REVEAL_WHY).fill("short")
+    page.get_by_role("button", name=words.REVEAL_DO, exact=True).click()
+    expect(page.get_by_text(words.NO_REASON)).to_be_visible()
+    page.get_by_label(words.REVEAL_WHY).fill("asked by the person herself, request R-17")
+    page.get_by_role("button", name=words.REVEAL_DO, exact=True).click()
+    expect(page.get_by_text(words.REVEALED)).to_be_visible()
+    expect(page.get_by_text("@", exact=False).first).to_be_visible()
+    page.get_by_role("button", name=words.REVEAL_HIDE).click()
+    expect(page.get_by_role("button", name=words.REVEAL_HIDE)).to_have_count(0)
+    with AuditLog.opened(console.settings) as audit:
+        newest = [entry for entry in audit.entries() if entry.act == "profiles.reveal"]
+    assert [(entry.who, entry.result) for entry in newest] == [("officer", "done"), ("officer", "begun")]
+    assert all(entry.why == "asked by the person herself, request R-17" for entry in newest)
+    assert all(who not in entry.text for entry in newest), "the audit holds a token, not the person"
+
+
+@pytest.mark.parametrize("role", ["operator", "officer", "kafka-admin", "analyst", "admin"])
+def test_each_role_sees_its_own_pages(console: Installed, page: Page, role: str) -> None:
+    console.sign_in(page, role)
+    wanted = [one.title for one in PAGES if allowed([role.replace("-", " ")], one.action)]
+    links = page.get_by_test_id("stSidebarNavLink")
+    expect(links).to_have_count(len(wanted))
+    assert [link.inner_text().splitlines()[-1] for link in links.all()] == wanted
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["1280", "390"])
+def test_every_page_is_whole_and_can_be_used_by_everybody(console: Installed, browser: Browser, theme: str,
+                                                          size: dict[str, int], request: pytest.FixtureRequest,
+                                                          tmp_path: Path) -> None:
+    folder: Path = request.config.getoption("--screens") or tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    with tab_of(browser, viewport=size, color_scheme=theme) as page:
+        page.goto(f"{console.address}/sign-in")
+        page.screenshot(path=folder / f"sign-in-{theme}-{size['width']}.png")
+        assert serious(page) == []
+        console.sign_in(page, "both")
+        for key in KEYS:
+            console.go(page, key)
+            drawn(page, key)
+            page.screenshot(path=folder / f"{key}-{theme}-{size['width']}.png", full_page=True)
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{key} scrolls sideways"
+            assert serious(page) == [], key
+
+
+def drawn(page: Page, key: str) -> None:
+    """Waits until what a page draws by itself is there."""
+    if key in ("aggregates", "stream"):
+        expect(page.locator("[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first).to_be_visible()
+    if key in ("profiles", "audit", "accounts"):
+        expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+
+def serious(page: Page) -> list[str]:
+    """What axe finds serious or critical that is ours to mend."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found
+            if one["impact"] in ("serious", "critical") and one["id"] not in NOT_OURS]
+
+
+def test_a_stranger_gets_nothing_from_the_real_server(console: Installed) -> None:
+    stems = [Path(one.file).stem for one in PAGES]
+    with httpx.Client(base_url=console.address, follow_redirects=False) as client:
+        for path in ("/", *(f"/{key}" for key in KEYS), *(f"/{stem}" for stem in stems), "/_stcore/health",
+                     "/_stcore/host-config", "/_stcore/metrics", "/static/js/x.js", "/media/x", "/component/x/y",
+                     "/app/static/settings.toml",
+                     "/_stcore/upload_file/a/b", "/_stcore/script-health-check"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.text) == (401, words.STRANGER), path
+            assert client.get(path, headers={"accept": "text/html"}).status_code == 303, path
+        assert client.get("/healthz").text == "ok"
+
+
+@pytest.mark.parametrize("cookie", [
+    "", "Cookie: rollcall_session=guessed\r\n", "X-Console-Session: s\r\nX-Console-Name: admin\r\n"])
+def test_a_raw_websocket_client_is_refused(console: Installed, cookie: str) -> None:
+    port = console.settings.console.port
+    with socket.create_connection(("127.0.0.1", port), 10) as raw:
+        raw.sendall((f"GET /_stcore/stream HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                     f"Origin: http://127.0.0.1:{port}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                     f"Sec-WebSocket-Version: 13\r\n{cookie}\r\n").encode())
+        answer = raw.recv(4096).decode()
+    assert " 101 " not in answer
+    assert answer.startswith("HTTP/1.1 403")
+
+
+def test_two_who_press_start_make_one_producer(console: Installed, browser: Browser) -> None:
+    try:
+        with tab_of(browser, viewport=DESKTOP) as one, tab_of(browser, viewport=DESKTOP) as other:
+            for tab in (one, other):
+                console.sign_in(tab, "operator")
+                console.go(tab, "producer")
+            buttons = [tab.get_by_role("button", name=words.START) for tab in (one, other)]
+            for button in buttons:
+                expect(button).to_be_enabled()
+            for button in buttons:
+                button.click(no_wait_after=True)
+            expect(one.get_by_text(words.STATES["running"], exact=True)).to_be_visible()
+            expect(other.get_by_text(words.STATES["running"], exact=True)).to_be_visible()
+        assert len(left_over(console.settings, ("producer",))) == 1
+    finally:
+        console.processes.stop("producer")
+
+
+BROKEN = {"mongo": ("aggregates", "MongoDB", words.COUNTED), "kafka": ("flow", "Kafka", "records ever appended"),
+          "cassandra": ("profiles", "Cassandra", "Page 1: ")}
+
+
+@pytest.mark.parametrize("store", BROKEN)
+def test_a_page_whose_store_stops_stays_says_since_when_and_heals(console: Installed, page: Page, store: str) -> None:
+    key, name, whole = BROKEN[store]
+    console.sign_in(page, "both")
+    console.go(page, key)
+    expect(page.get_by_text(whole).first).to_be_visible()
+    console.processes.stop(store)
+    try:
+        said = page.get_by_text("its program is stopped" if store == "kafka" else re.compile(f"{name}.*since|since.*{name}"))
+        expect(said.first).to_be_visible(timeout=HEALED_WITHIN_MS)
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        if store == "cassandra":
+            stops_while_cassandra_is_away(console, page)
+    finally:
+        console.processes.start(store)
+    if store == "cassandra":
+        console.go(page, key)
+    expect(page.get_by_text(whole).first).to_be_visible(timeout=HEALED_WITHIN_MS)
+    expect(said).to_have_count(0, timeout=HEALED_WITHIN_MS)
+
+
+def stops_while_cassandra_is_away(console: Installed, page: Page) -> None:
+    """Somebody who signed in lately still sees Flow, and starts and stops."""
+    page.get_by_role("link", name=words.FLOW).click()
+    console.shown(page, "flow")
+    expect(page.get_by_text(words.UNCONFIRMED)).to_be_visible()
+    console.processes.start("producer")
+    page.get_by_role("link", name=words.PRODUCER).click()
+    console.shown(page, "producer")
+    page.get_by_role("button", name=words.STOP).click()
+    expect(page.get_by_text(words.STATES["stopped"], exact=True)).to_be_visible(timeout=HEALED_WITHIN_MS)
+    assert console.processes.status()["producer"].state == "stopped"
+
+
+def test_signing_out_ends_the_page_that_is_open(console: Installed, page: Page) -> None:
+    console.sign_in(page, "analyst")
+    console.shown(page, "aggregates")
+    page.get_by_role("link", name=words.SIGN_OUT).click()
+    page.get_by_role("button", name=words.SIGN_OUT, exact=True).click()
+    expect(page.get_by_label(words.PASSWORD)).to_be_visible()
+    page.goto(f"{console.address}/aggregates")
+    expect(page.get_by_label(words.PASSWORD)).to_be_visible()
