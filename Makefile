@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services screens
+.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services proof-console screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -38,6 +38,9 @@ proof-faults: $(READY) ## every kind of fault three times on the real processes 
 
 proof-outages: $(READY) ## each server down for two minutes at 1,000 people a second; the result goes into docs/proofs
 	$(BIN)/python -m bench.faults --each 0 --outages 120 --rate 1000 --json docs/proofs/outages.json
+
+proof-console: $(READY) ## from page to page with 100,000 people, 1,000 a second, 10 sessions; the result goes into docs/proofs
+	$(BIN)/python -m bench.console --json docs/proofs/console.json
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .
