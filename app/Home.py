@@ -1,6 +1,7 @@
 """The frame of every page: who is signed in, the pages they may open, and how often live panels refresh."""
 
 from itertools import groupby
+from pathlib import Path
 
 import streamlit as st
 
@@ -8,7 +9,9 @@ from app import parts, words
 from app.listing import PAGES
 from app.sessions import Viewer
 
-st.set_page_config(page_title=words.PRODUCT, page_icon=":material/account_tree:", layout="wide")
+ICON = Path(__file__).parent / "icon.png"    # an icon of Streamlit's would be fetched from elsewhere
+
+st.set_page_config(page_title=words.PRODUCT, page_icon=str(ICON), layout="wide")
 
 
 def _stranger() -> None:
@@ -40,7 +43,10 @@ def _frame() -> None:
     if not groups:
         st.navigation([st.Page(_no_pages, title=words.PRODUCT)], position="hidden").run()
         return
-    st.navigation(groups).run()
+    first = next(iter(groups.values()))[0]
+    # a page that is the default has no address of its own, so none of ours is
+    front = st.Page(lambda: st.switch_page(first), title=words.PRODUCT, url_path="front", default=True, visibility="hidden")
+    st.navigation({"": [front], **groups}).run()
 
 
 _frame()

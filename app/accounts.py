@@ -23,7 +23,8 @@ def password_once() -> None:
 
 def add_panel() -> None:
     """A new account."""
-    with st.expander(words.NEW_ACCOUNT, icon=":material/person_add:"), st.form("accounts-new", border=False):
+    with st.expander(words.NEW_ACCOUNT, key="accounts-new-box", icon=":material/person_add:"), \
+            st.form("accounts-new", border=False):
         st.text_input(words.ACCOUNT, key="accounts-name", help=words.ACCOUNT_NAME_HELP)
         st.multiselect(words.ROLES, [role.value for role in Role], key="accounts-roles")
         st.form_submit_button(words.ADD, key="accounts-add", on_click=_add)
@@ -31,7 +32,7 @@ def add_panel() -> None:
 
 def change_panel(names: Sequence[str]) -> None:
     """A change of one account."""
-    with st.expander(words.CHANGE_ACCOUNT, icon=":material/manage_accounts:"):
+    with st.expander(words.CHANGE_ACCOUNT, key="accounts-change-box", icon=":material/manage_accounts:"):
         name = st.selectbox(words.ACCOUNT, names, index=None, key="accounts-which")
         roles = st.multiselect(words.ROLES, [role.value for role in Role], key="accounts-new-roles")
         if name is None:

@@ -14,7 +14,7 @@ ROW = 24
 
 def bars(frame: pd.DataFrame, label: str, value: str, title: str, format_: str = ",") -> Drawn:
     """Ranked horizontal bars with their values beside them."""
-    base = alt.Chart(frame, height=alt.Step(ROW)).encode(
+    base = alt.Chart(frame, height=ROW * max(1, len(frame))).encode(
         y=alt.Y(f"{label}:N", sort=None, title=None, axis=alt.Axis(labelLimit=140)),
         x=alt.X(f"{value}:Q", title=title, axis=alt.Axis(format=format_, tickCount=4)),
         tooltip=[alt.Tooltip(f"{label}:N"), alt.Tooltip(f"{value}:Q", format=format_)])
@@ -28,7 +28,7 @@ def pyramid(frame: pd.DataFrame, gender: str, age: str) -> Drawn:
     left = frame["gender"].min() if len(frame) else ""
     shown = frame.assign(side=[-users if one == left else users
                                for users, one in zip(frame["users"], frame["gender"], strict=True)])
-    drawn: Drawn = alt.Chart(shown, height=alt.Step(ROW)).mark_bar().encode(
+    drawn: Drawn = alt.Chart(shown, height=ROW * max(1, shown["band"].nunique())).mark_bar().encode(
         y=alt.Y("band:N", sort=alt.EncodingSortField("from", order="descending"), title=age),
         x=alt.X("side:Q", title=None, axis=alt.Axis(labelExpr="format(abs(datum.value), ',')", tickCount=6)),
         color=alt.Color("gender:N", title=gender, scale=alt.Scale(range=SERIES), legend=alt.Legend(orient="top")),

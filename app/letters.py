@@ -69,7 +69,8 @@ def act_panel(looks: Viewer, places: Sequence[str]) -> None:
         st.button(words.REDRIVE, key="letters-redrive", icon=":material/replay:", on_click=send, args=(places, True),
                   disabled=not may)
     if looks.may("letters.discard"):
-        with st.expander(words.DISCARD, icon=":material/delete:"), st.form("letters-discard", border=False):
+        with st.expander(words.DISCARD, key="letters-discard-box", icon=":material/delete:"), \
+                st.form("letters-discard", border=False):
             st.text_input(words.DISCARD_WHY, key="letters-why")
             st.text_input(words.DISCARD_SURE, key="letters-sure")
             st.form_submit_button(words.DISCARD, key="letters-discard-do", on_click=take_away, args=(places,))

@@ -19,6 +19,8 @@ REFRESH = {"2 s": 2, "5 s": 5, "15 s": 15, "60 s": 60}
 STALE_S = 15.0
 """Age in seconds from which a reading is called old: some refreshes were missed."""
 
+TIME = st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", help="UTC")
+
 _SAID, _BROKEN = "said", "broken-since"
 
 
@@ -39,17 +41,24 @@ def open_page(key: str) -> Viewer:
         st.stop()
     looks = _required(page.action)
     st.title(page.title, anchor=False)
-    if not looks.confirmed:
-        st.warning(words.UNCONFIRMED, icon=":material/cloud_off:")
+    with st.container():    # always there, so that nothing below changes its place when something is said
+        if not looks.confirmed:
+            st.warning(words.UNCONFIRMED, icon=":material/cloud_off:")
+        _tell()
+    return looks
+
+
+def _tell() -> None:
     for kind, text in st.session_state.pop(_SAID, ()):
         (st.success if kind == "done" else st.error)(text, icon=words.ICON_DONE if kind == "done" else words.ICON_FAILED)
-    return looks
 
 
 def live(action: str, draw: Callable[[Viewer], None], *, moving: bool = True) -> None:
     """A panel that draws itself again at the viewer's refresh rate, and asks each time whether they still may."""
     @st.fragment(run_every=refresh_s() if moving else None)
     def panel() -> None:
+        if st.session_state.get(_SAID):    # of an act in this panel, which alone runs after it
+            st.rerun(scope="app")
         draw(_required(action))
 
     panel()

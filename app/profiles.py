@@ -22,7 +22,7 @@ OLDEST = 110
 DOMAINS_OFFERED = 200
 
 COLUMNS = {
-    "uuid": st.column_config.TextColumn("Uuid", width="medium"),
+    "uuid": st.column_config.TextColumn("Uuid", width=310),
     "display_name": "Initials", "nat": words.NATIONALITY, "country": "Country", "gender": "Gender", "age": words.AGE,
     "city": "City", "email_domain": words.DOMAIN, "pinned": "Rectified",
     "first_seen": st.column_config.DatetimeColumn("First seen (UTC)", format="YYYY-MM-DD HH:mm:ss"),
@@ -79,7 +79,7 @@ def count(wanted: Wanted, counted: Counted | None) -> str:
 
 def reveal_panel() -> None:
     """One person in clear, for a minute, with a reason."""
-    with st.expander(words.REVEAL, icon=":material/visibility:", expanded=bool(_standing())):
+    with st.expander(words.REVEAL, key="profiles-reveal-box", icon=":material/visibility:"):
         st.caption(words.REVEAL_SAYS)
         with st.form("profiles-reveal", border=False):
             st.text_input(words.REVEAL_WHO, key="profiles-who")

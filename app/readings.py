@@ -18,6 +18,9 @@ T = TypeVar("T")
 FIRST_WITHIN_S = 6.0
 """Seconds the first who looks waits for the first reading."""
 
+OLD_S, NEXT_WITHIN_S = 10.0, 0.7
+"""Age in seconds of a reading from which who looks waits a moment for the next: nobody had looked for a while."""
+
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
@@ -49,6 +52,8 @@ class Kept(Generic[T]):
         done = self._begun() if time.monotonic() - self._tried_at > self._every_s else self._running
         if done is not None and self._last.value is None and self._last.error is None:
             done.wait(wait_s)
+        elif done is not None and self._last.age_s > OLD_S and self._last.error is None:
+            done.wait(NEXT_WITHIN_S)
         return self._last
 
     def again(self, wait_s: float = FIRST_WITHIN_S) -> Reading[T]:

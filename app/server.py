@@ -10,6 +10,7 @@ from functools import cache
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime.pages_manager import PagesManager
 
 from app import words
 from app.door import Door
@@ -37,5 +38,8 @@ def unforeseen(error: Exception) -> bool:
     st.error(words.unforeseen(number), icon=words.ICON_FAILED)
     return True
 
+
+# until somebody has opened Home.py Streamlit would serve each file of pages/ by itself, under its file's name
+PagesManager.uses_pages_directory = False
 
 app = st.App("Home.py", middleware=[Middleware(Door, console=console, provider=provider)], on_script_error=unforeseen)

@@ -127,7 +127,7 @@ def unforeseen(number: str) -> str:
 
 # --- programs
 START, STOP = "Start", "Stop"
-LOG, NO_LOG, LOG_NEWEST_FIRST = "Log", "The log is empty: it has not run yet.", "The newest line stands first."
+LOG, NO_LOG, LOG_NEWEST_FIRST = "Log", "The log is empty.", "The newest line stands first."
 STATES = {"running": "Running", "starting": "Starting", "stopping": "Stopping", "stopped": "Stopped", "ended": "Ended",
           "failing": "Failing, tried again", "failed": "Failed"}
 STATE_ICONS = {

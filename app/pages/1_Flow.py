@@ -38,12 +38,11 @@ def draw(_: Viewer) -> None:
         st.success(words.ALL_WELL, icon=words.ICON_DONE)
     figures({hop.name: hop for hop in hops})
     for hop in hops:
-        with st.container(border=True):
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.markdown(f"**{words.HOPS[hop.name]}**")
-                st.badge(words.HOP_OK if hop.ok else words.HOP_NOT, color="green" if hop.ok else "red",
-                         icon=words.ICON_DONE if hop.ok else words.ICON_FAILED)
-            st.text(hop.says)
+        with st.container(border=True, horizontal=True, vertical_alignment="center"):
+            st.markdown(f"**{words.HOPS[hop.name]}**", width=110)
+            st.badge(words.HOP_OK if hop.ok else words.HOP_NOT, color="green" if hop.ok else "red",
+                     icon=words.ICON_DONE if hop.ok else words.ICON_FAILED)
+            st.text(hop.says, width="stretch")
 
 
 open_page("flow")

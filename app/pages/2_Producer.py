@@ -59,7 +59,8 @@ controls("producer")
 live("producer.read", progress)
 if looks.may("producer.change"):
     ours = load().producer    # as it stands now: somebody may have changed it
-    with st.expander(words.CHANGE, icon=":material/tune:"), st.form("producer-form", border=False):
+    with st.expander(words.CHANGE, key="producer-box", icon=":material/tune:"), st.form(
+            "producer-form", border=False):
         st.selectbox(words.SOURCE_LABEL, SOURCES, index=SOURCES.index(ours.source), key="producer-source")
         st.number_input(words.RATE_LABEL, min_value=0.0, max_value=100_000.0, value=ours.rate, step=10.0, key="producer-rate")
         st.text_input(words.FILE_LABEL, value=ours.file, key="producer-file")

@@ -17,7 +17,7 @@ def part(title: str, chart: charts.Drawn, frame: pd.DataFrame, key: str) -> None
     with st.container(border=True):
         st.subheader(title, anchor=False)
         st.altair_chart(chart, key=f"{key}-chart", alt=title)
-        with st.expander(words.TABLE):
+        with st.expander(words.TABLE, key=f"{key}-box"):
             st.dataframe(frame, key=f"{key}-table", hide_index=True)
             st.download_button(words.CSV, frame.to_csv(index=False), f"{key}.csv", "text/csv", key=f"{key}-csv",
                                on_click="ignore")

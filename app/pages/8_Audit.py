@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import audit, words
-from app.parts import broken_page, open_page, table, whole_page
+from app.parts import TIME, broken_page, open_page, table, whole_page
 from app.stores import console
 from engine.errors import RollcallError
 
@@ -20,7 +20,8 @@ except RollcallError as error:
     broken_page(error)
 whole_page()
 table([{words.ENTRY: entry.n, words.WHEN: entry.at, words.WHO: entry.who, words.ACT: entry.act, words.TARGET: entry.target,
-        words.RESULT: entry.result, words.WHY: entry.why} for entry in shown], "audit-table", empty=words.NO_ENTRIES)
+        words.RESULT: entry.result, words.WHY: entry.why} for entry in shown], "audit-table",
+      {words.WHEN: TIME}, words.NO_ENTRIES)
 with st.container(horizontal=True):
     st.button(words.NEWEST_FIRST, key="audit-newest", on_click=audit.from_newest)
     st.button(words.OLDER, key="audit-older", on_click=audit.older, args=(shown[-1].n if shown else 1,),

@@ -180,7 +180,7 @@ def _known(roles: Collection[str]) -> set[str]:
     unknown = sorted(set(roles) - {role.value for role in Role})
     if unknown or not roles:
         raise AccountRefused(f"{', '.join(unknown) or 'No role'} is no role; there are {', '.join(Role)}.")
-    return set(roles)
+    return {str(role) for role in roles}    # of an enumeration the driver would write its name into the statement
 
 
 def _account(row: Any) -> Account:

@@ -19,13 +19,14 @@ LIMIT_MS = 20_000
 def tab_of(browser: Browser, allowed: tuple[str, ...] = (), **options: Any) -> Iterator[Page]:
     """A tab; in the end nothing went wrong: no console error or warning, no page error, no request that left this machine.
 
-    allowed: what a console message may contain all the same. options: Playwright's for a context.
+    allowed: what a message may contain all the same. options: Playwright's for a context.
     """
     wrong: list[str] = []
     context = browser.new_context(**options)
     tab = context.new_page()
     tab.set_default_timeout(LIMIT_MS)
-    tab.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
+    tab.on("console", lambda said: wrong.append(f"{said.text} ({said.location.get('url')})")
+           if said.type in ("error", "warning") else None)
     tab.on("pageerror", lambda error: wrong.append(str(error)))
     tab.on("request", lambda sent: wrong.append(sent.url) if leaves(sent.url) else None)
     yield tab

@@ -48,6 +48,11 @@ class Installed:
         page.goto(f"{self.address}/{key}")
         self.shown(page, key)
 
+    def follow(self, page: Page, key: str) -> None:
+        """Opens a page by its link in the side bar."""
+        page.get_by_test_id("stSidebarNavLink").filter(has_text=BY_KEY[key].title).click()
+        self.shown(page, key)
+
     def shown(self, page: Page, key: str) -> None:
         """Waits until a page is there and its script has run."""
         expect(page.get_by_role("heading", name=BY_KEY[key].title, exact=True, level=1)).to_be_visible(timeout=WITHIN_MS)
