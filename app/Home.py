@@ -8,6 +8,7 @@ import streamlit as st
 from app import parts, words
 from app.listing import PAGES
 from app.sessions import Viewer
+from governance.permissions import allowed
 
 ICON = Path(__file__).parent / "icon.png"    # an icon of Streamlit's would be fetched from elsewhere
 
@@ -36,7 +37,8 @@ def _frame() -> None:
         # navigation is executed for strangers too: without it Streamlit would serve the page files by itself
         st.navigation([st.Page(_stranger, title=words.SIGN_IN)], position="hidden").run()
         return
-    shown = [page for page in PAGES if looks.may(page.action)]
+    # those of the roles, confirmed or not: a page that has to wait for Cassandra says so itself
+    shown = [page for page in PAGES if allowed(looks.roles, page.action)]
     groups = {group: [st.Page(page.file, title=page.title, icon=page.icon, url_path=page.key) for page in pages]
               for group, pages in groupby(shown, key=lambda page: page.group)}
     _side_bar(looks)

@@ -9,7 +9,7 @@ import streamlit as st
 from app import words
 from app.acts import begin
 from app.jobs import JOBS
-from app.parts import say
+from app.parts import changed, say
 from app.programs import job_panel
 from app.sessions import Viewer
 from app.stores import console
@@ -78,6 +78,7 @@ def act_panel(looks: Viewer, places: Sequence[str]) -> None:
 
 def jobs() -> None:
     """What the acts do, or came to; when one has ended, the list is shown as it is then."""
+    changed("letters-away", console().letters.now().error is not None)
     for kind in KINDS:
         job_panel(kind)
     running = {kind for kind in KINDS if (job := JOBS.get(kind)) and job.running}

@@ -42,10 +42,30 @@ def open_page(key: str) -> Viewer:
     looks = _required(page.action)
     st.title(page.title, anchor=False)
     with st.container():    # always there, so that nothing below changes its place when something is said
-        if not looks.confirmed:
-            st.warning(words.UNCONFIRMED, icon=":material/cloud_off:")
+        _watch()
         _tell()
     return looks
+
+
+def changed(name: str, now_is: bool) -> None:
+    """Runs the whole page again when something it does not read by itself is otherwise than at its last run."""
+    if st.session_state.get(name, False) != now_is:
+        st.session_state[name] = now_is
+        st.rerun(scope="app")
+
+
+def _watch() -> None:
+    """Says on any page, live or not, that the session cannot be confirmed or has ended."""
+    @st.fragment(run_every=refresh_s())
+    def watch() -> None:
+        looks = viewer()
+        changed("away", looks is not None and not looks.confirmed)
+        if looks is None:
+            st.error(words.SESSION_ENDED, icon=":material/lock:")
+        elif not looks.confirmed:
+            st.warning(words.unconfirmed(console().sessions.away_since), icon=":material/cloud_off:")
+
+    watch()
 
 
 def _tell() -> None:

@@ -14,7 +14,7 @@ from app.stores import console
 from engine import stopping
 from engine.processes import Status, Supervisor
 
-LINES = 200
+LINES = 25
 
 
 def controls(name: str) -> None:
@@ -38,7 +38,7 @@ def log_tail(name: str) -> None:
     """The end of a program's log, live."""
     def draw(_: Viewer) -> None:
         lines = console().processes.tail(name, LINES)
-        st.code("\n".join(reversed(lines)) or words.NO_LOG, language=None, height=260, wrap_lines=True)
+        st.code("\n".join(reversed(lines)) or words.NO_LOG, language=None, wrap_lines=True)
         st.caption(words.LOG_NEWEST_FIRST)
 
     st.subheader(words.LOG, anchor=False)

@@ -33,8 +33,8 @@ from engine.stores.status import Status
 
 PRINCIPAL = "console"
 TRIED_EVERY_S = 2.0
-COUNTED_EVERY_S = 60.0
-"""Seconds between two counts of all rows: a count reads the whole table."""
+COUNTED_EVERY_S, COUNTING_SHARE = 5.0, 0.02
+"""Seconds between two counts of all rows at least, and the share of the time that counting may take: it reads the table."""
 
 HISTORY = 2000
 
@@ -52,7 +52,8 @@ class Held:
         self._consumer: KafkaConsumer | None = None
         self._failed: dict[str, tuple[float, RollcallError]] = {}
         self._locks = {name: threading.Lock() for name in ("cassandra", "mongo", "kafka")}
-        self._counted: tuple[float, int | None] | None = None
+        self._rows: int | None = None
+        self._count_at = float("-inf")
 
     @contextmanager
     def cassandra(self) -> Iterator[Any]:
@@ -94,11 +95,14 @@ class Held:
         return dead_letters.read(self.settings, PRINCIPAL, self.keys)
 
     def rows(self) -> int | None:
-        """How many rows there are, counted at most once a minute."""
-        if self._counted is None or time.monotonic() - self._counted[0] > COUNTED_EVERY_S:
+        """How many rows there are, counted now and then."""
+        if time.monotonic() > self._count_at:
+            began = time.monotonic()
             with self.cassandra() as session:
-                self._counted = time.monotonic(), health.counted(self.settings, session)
-        return self._counted[1]
+                self._rows = health.counted(self.settings, session)
+            taken = time.monotonic() - began
+            self._count_at = time.monotonic() + max(COUNTED_EVERY_S, taken / COUNTING_SHARE)
+        return self._rows
 
     def close(self) -> None:
         """Closes what is open."""

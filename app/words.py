@@ -60,15 +60,21 @@ def oidc_away(what: str) -> str:
 REFRESH, REFRESH_HELP = "Refresh every", "How often the moving parts of a page are read again. Kept while you are signed in."
 NO_PAGES = "Your account has no role that opens a page. Ask an admin for one."
 SESSION_ENDED = "Your session has ended. Sign in again; nothing was changed."
-UNCONFIRMED = ("Cassandra does not answer, so your session cannot be confirmed. You can see Flow, Producer and Stream, and "
-               "start and stop; everything else waits until it answers.")
+
+
+def unconfirmed(since: datetime | None) -> str:
+    """What can be done while Cassandra is away."""
+    return f"{_away(since)} You can see Flow, Producer and Stream, and start and stop; everything else waits."
 
 
 def not_while_away(since: datetime | None) -> str:
     """What needs a confirmed session."""
+    return f"{_away(since)} Flow, Producer and Stream work meanwhile; this page goes on by itself."
+
+
+def _away(since: datetime | None) -> str:
     began = f" since {clock(since)}" if since else ""
-    return (f"Cassandra does not answer{began}, so your session cannot be confirmed. Flow, Producer and Stream work meanwhile; "
-            "this page goes on by itself.")
+    return f"Cassandra does not answer{began}, so your session cannot be confirmed."
 
 
 def signed_in_as(name: str, roles: Collection[str]) -> str:
@@ -176,7 +182,7 @@ HOP_OK, HOP_NOT = "Well", "Not well"
 ALL_WELL = "Every hop is well."
 RATE, BEHIND, NEWEST, DEAD, ROWS, COUNTED = ("People a second", "Records behind", "Newest turn", "Dead letters", "Rows",
                                              "People counted")
-AGREE_HELP = "Rows are counted once a minute. Stream, Verify compares the stores to the last person."
+AGREE_HELP = "Rows are counted now and then, the more the less often. Verify (Stream) compares to the last person."
 
 
 def not_well(names: Collection[str]) -> str:

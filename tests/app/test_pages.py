@@ -177,12 +177,15 @@ def test_while_the_session_cannot_be_confirmed_one_can_see_flow_and_stop(console
     now = time.monotonic() + 60
     monkeypatch.setattr(console.sessions, "_clock", lambda: now)
     test.run()
-    assert words.UNCONFIRMED in said(test)
+    assert "your session cannot be confirmed" in said(test)
     assert test.button("stream-verify").disabled
     test.button("stream-stop").click().run()
     until(test, lambda _: console.processes.did == ["stop stream"])
     test.switch_page(page_of("flow").file).run()
     assert words.ALL_WELL in said(test)
+    test.switch_page(page_of("accounts").file).run()
+    assert "this page goes on by itself" in said(test)
+    assert not test.dataframe
 
 
 @pytest.mark.parametrize("role", [role for role in ROLES if allowed([role], "stream.read") and role != "operator"])

@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(600
 
 MOVES_WITHIN_S = 10.0
 HEALED_WITHIN_MS = 60_000
-NOT_OURS = {"svg-img-alt", "empty-table-header"}    # Vega's marks and the grid's corner: ../decisions/0008
+NOT_OURS = {"svg-img-alt", "empty-table-header"}    # Vega's marks and the corner of Streamlit's grid
+OURS = {"exclude": [["[data-testid=stSidebarNav]"]]}    # Streamlit makes a list of it that holds more than its items
 PROBES = ("/_stcore/health)", "/_stcore/host-config)")    # Streamlit looks for itself under the page's address first: a 404
 KEYS = [page.key for page in PAGES]
 
@@ -162,14 +163,16 @@ def test_every_page_is_whole_and_can_be_used_by_everybody(console: Installed, br
     with tab_of(browser, PROBES, viewport=size, color_scheme=theme) as page:
         page.goto(f"{console.address}/sign-in")
         page.screenshot(path=folder / f"sign-in-{theme}-{size['width']}.png")
-        assert serious(page) == []
+        wrong = [f"sign-in: {text}" for text in serious(page)]
         console.sign_in(page, "both")
         for key in KEYS:
             console.go(page, key)
             drawn(page, key)
             page.screenshot(path=folder / f"{key}-{theme}-{size['width']}.png", full_page=True)
-            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{key} scrolls sideways"
-            assert serious(page) == [], key
+            if not page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"):
+                wrong.append(f"{key} scrolls sideways")
+            wrong += [f"{key}: {text}" for text in serious(page)]
+        assert wrong == []
 
 
 def drawn(page: Page, key: str) -> None:
@@ -178,13 +181,12 @@ def drawn(page: Page, key: str) -> None:
         expect(page.locator("[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first).to_be_visible()
     if key in ("profiles", "audit", "accounts"):
         expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
-    page.wait_for_load_state("networkidle")
 
 
 def serious(page: Page) -> list[str]:
     """What axe finds serious or critical that is ours to mend."""
-    found = Axe().run(page).response["violations"]
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found
+    found = Axe().run(page, context=OURS).response["violations"]
+    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]
             if one["impact"] in ("serious", "critical") and one["id"] not in NOT_OURS]
 
 
@@ -232,7 +234,7 @@ def test_two_who_press_start_make_one_producer(console: Installed, browser: Brow
         console.processes.stop("producer")
 
 
-BROKEN = {"mongo": ("aggregates", "MongoDB", words.COUNTED), "kafka": ("flow", "Kafka", "records ever appended"),
+BROKEN = {"mongo": ("aggregates", "MongoDB", words.COUNTED), "kafka": ("letters", "Kafka", words.READ_AGAIN),
           "cassandra": ("profiles", "Cassandra", "Page 1: ")}
 
 
@@ -244,7 +246,7 @@ def test_a_page_whose_store_stops_stays_says_since_when_and_heals(console: Insta
     expect(page.get_by_text(whole).first).to_be_visible()
     console.processes.stop(store)
     try:
-        said = page.get_by_text("its program is stopped" if store == "kafka" else re.compile(f"{name}.*since|since.*{name}"))
+        said = page.get_by_text(re.compile(f"{name}.*since|since.*{name}"))
         expect(said.first).to_be_visible(timeout=HEALED_WITHIN_MS)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         if store == "cassandra":
@@ -260,7 +262,7 @@ def test_a_page_whose_store_stops_stays_says_since_when_and_heals(console: Insta
 def stops_while_cassandra_is_away(console: Installed, page: Page) -> None:
     """Somebody who signed in lately still sees Flow, and starts and stops."""
     console.follow(page, "flow")
-    expect(page.get_by_text(words.UNCONFIRMED)).to_be_visible()
+    expect(page.get_by_text("your session cannot be confirmed")).to_be_visible()
     console.processes.start("producer")
     console.follow(page, "producer")
     page.get_by_role("button", name=words.STOP).click()
