@@ -19,6 +19,7 @@ from engine.clients import mapped
 from engine.errors import Final
 from engine.settings import Settings
 from engine.stores.schema import ACCOUNTS, SESSIONS
+from governance.audit import moment
 from governance.permissions import Role
 
 NAME = re.compile(r"[a-z][a-z0-9._@-]{1,63}")
@@ -74,6 +75,8 @@ class Accounts:
 
     def get(self, name: str) -> Account | None:
         """One account."""
+        if not NAME.fullmatch(name):
+            return None
         with mapped("reading accounts"):
             row = self._session.execute(
                 f"SELECT name, roles, disabled, made_at, changed_at FROM {self._accounts} WHERE name = %s", (name,)).one()
@@ -117,10 +120,12 @@ class Accounts:
 
     def admitted(self, name: str, password: str) -> Account | None:
         """The account, if the password is its own and it may sign in. Takes as long either way."""
-        with mapped("reading accounts"):
-            row = self._session.execute(
-                f"SELECT name, password, roles, disabled, made_at, changed_at FROM {self._accounts} WHERE name = %s",
-                (name,)).one()
+        row = None
+        if NAME.fullmatch(name):
+            with mapped("reading accounts"):
+                row = self._session.execute(
+                    f"SELECT name, password, roles, disabled, made_at, changed_at FROM {self._accounts} WHERE name = %s",
+                    (name,)).one()
         try:
             _HASHER.verify(row.password if row else _NOBODY, password)
         except (VerifyMismatchError, VerificationError, InvalidHashError):
@@ -130,7 +135,7 @@ class Accounts:
     def begin(self, account: str, roles: Collection[str], address: str, agent: str) -> tuple[str, SignedIn]:
         """Begins a session; returns what its cookie holds, and the session."""
         cookie = random.token_urlsafe(32)
-        made = SignedIn(hashed(cookie), account, frozenset(roles), datetime.now(UTC), address, agent[:200])
+        made = SignedIn(hashed(cookie), account, frozenset(roles), moment(datetime.now(UTC)), address, agent[:200])
         with mapped("beginning a session"):
             self._session.execute(
                 f"INSERT INTO {self._sessions} (id, account, roles, began, address, agent) VALUES (%s, %s, %s, %s, %s, %s) "

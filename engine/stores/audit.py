@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from cassandra import ConsistencyLevel
+from cassandra import ConsistencyLevel, WriteTimeout
 from cassandra.query import SimpleStatement
 
 from engine.clients import cassandra_session, mapped
@@ -175,12 +175,19 @@ class AuditLog:
 
     def _insert(self, entry: Entry) -> bool:
         """Whether the entry has the place now. After a time-out, which may have been in time, it is looked at."""
-        done = self._session.execute(SimpleStatement(
-            f"INSERT INTO {self._table} (bucket, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)}) IF NOT EXISTS",
-            serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL),
-            (entry.n // IN_ONE_BUCKET, entry.n, entry.at, entry.who, entry.act, entry.target, entry.result, entry.why,
-             entry.previous, entry.seal))
-        return bool(done.was_applied)
+        bucket = entry.n // IN_ONE_BUCKET
+        try:
+            done = self._session.execute(SimpleStatement(
+                f"INSERT INTO {self._table} (bucket, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)}) IF NOT EXISTS",
+                serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL),
+                (bucket, entry.n, entry.at, entry.who, entry.act, entry.target, entry.result, entry.why, entry.previous,
+                 entry.seal))
+            return bool(done.was_applied)
+        except WriteTimeout:    # others wanted the same place at the same time
+            there = self._session.execute(SimpleStatement(
+                f"SELECT seal FROM {self._table} WHERE bucket = %s AND n = %s",
+                consistency_level=ConsistencyLevel.LOCAL_SERIAL), (bucket, entry.n)).one()
+            return there is not None and there.seal == entry.seal
 
     def _newest(self) -> Head:
         """The newest entry in the store."""
