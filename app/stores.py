@@ -27,7 +27,7 @@ from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings, load
 from engine.stores import dead_letters
 from engine.stores.accounts import Accounts
-from engine.stores.audit import AuditLog
+from engine.stores.audit import AuditLog, Away
 from engine.stores.dead_letters import Box
 from engine.stores.status import Status
 
@@ -151,7 +151,7 @@ class Console:
             with self.stores.cassandra() as session:
                 return AuditLog(self.settings, session, self.keys)
         except RollcallError as error:
-            return AuditLog(self.settings, _Away(error), self.keys)
+            return AuditLog(self.settings, Away(error), self.keys)
 
     def _history(self) -> list[dict[str, Any]]:
         """The turns of the last hour, oldest first, as engine/stores/status.py keeps them."""
@@ -170,16 +170,6 @@ class Console:
         with self.stores.mongo() as database:
             status = Status(database)
             return {name: found for name in ("producer", "figures") if (found := status.read(name)) is not None}
-
-
-class _Away:
-    """A session of a Cassandra that is away: whatever is asked fails as that did."""
-
-    def __init__(self, error: RollcallError) -> None:
-        self._error = error
-
-    def execute(self, *_: object, **__: object) -> Any:
-        raise self._error
 
 
 @cache

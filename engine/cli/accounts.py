@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
+from engine.cli.audited import acting_as
 from engine.cli.output import show, show_json
 from engine.clients import cassandra_session
-from engine.machine.user import whoami
 from engine.sealing import load_keys
 from engine.settings import load
 from engine.stores.accounts import Accounts
@@ -54,7 +54,7 @@ def add(name: Name, role: Roles) -> None:
 
     Example: rollcall accounts add ada --role operator --role analyst
     """
-    with _opened() as (accounts, audit), audit.acting(by(), "accounts.change", name, f"add as {', '.join(role)}"):
+    with _opened() as (accounts, audit), audit.acting(acting_as(), "accounts.change", name, f"add as {', '.join(role)}"):
         password = accounts.add(name, [one.value for one in role])
     show(f"Account {name} is made. Its password, shown this once: {password}")
 
@@ -64,7 +64,7 @@ def reset(name: Name) -> None:
 
     Example: rollcall accounts reset ada
     """
-    with _opened() as (accounts, audit), audit.acting(by(), "accounts.change", name, "new password"):
+    with _opened() as (accounts, audit), audit.acting(acting_as(), "accounts.change", name, "new password"):
         password = accounts.reset(name)
     show(f"Account {name} has a new password, shown this once: {password}")
 
@@ -74,7 +74,7 @@ def roles(name: Name, role: Roles) -> None:
 
     Example: rollcall accounts roles ada --role officer
     """
-    with _opened() as (accounts, audit), audit.acting(by(), "accounts.change", name, f"roles {', '.join(role)}"):
+    with _opened() as (accounts, audit), audit.acting(acting_as(), "accounts.change", name, f"roles {', '.join(role)}"):
         accounts.set_roles(name, [one.value for one in role])
     show(f"Account {name} is now: {', '.join(role)}.")
 
@@ -84,7 +84,7 @@ def disable(name: Name) -> None:
 
     Example: rollcall accounts disable ada
     """
-    with _opened() as (accounts, audit), audit.acting(by(), "accounts.change", name, "disable"):
+    with _opened() as (accounts, audit), audit.acting(acting_as(), "accounts.change", name, "disable"):
         accounts.disable(name)
     show(f"Account {name} is disabled and signed out.")
 
@@ -94,7 +94,7 @@ def enable(name: Name) -> None:
 
     Example: rollcall accounts enable ada
     """
-    with _opened() as (accounts, audit), audit.acting(by(), "accounts.change", name, "enable"):
+    with _opened() as (accounts, audit), audit.acting(acting_as(), "accounts.change", name, "enable"):
         accounts.disable(name, False)
     show(f"Account {name} may sign in again.")
 
@@ -104,14 +104,9 @@ def sign_out(name: Name) -> None:
 
     Example: rollcall accounts sign-out ada
     """
-    with _opened() as (accounts, audit), audit.acting(by(), "accounts.change", name, "sign out everywhere"):
+    with _opened() as (accounts, audit), audit.acting(acting_as(), "accounts.change", name, "sign out everywhere"):
         number = accounts.end_all(name)
     show(f"{number} sessions of {name} are ended.")
-
-
-def by() -> str:
-    """Who acts when a command does: an account of the system, told apart from those of the console."""
-    return f"system {whoami()}"
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from engine.carried_out import send_and_wait
+from engine.cli.audited import audited
 from engine.cli.output import show, show_json, tell
 from engine.settings import load
 
@@ -36,7 +37,7 @@ def verify_stores(
     report = verify(load(), tell)
     if repair and report.aggregates_differ:
         tell(f"{len(report.findings) + report.more} places differ; recounting through the stream")
-        send_and_wait(load(), "recount", "", "", REPAIR_WITHIN_S, tell)
+        _recounted(REPAIR_WITHIN_S)
         report = verify(load(), tell)
     if as_json:
         show_json({"ok": report.ok, **asdict(report)})
@@ -61,5 +62,11 @@ def recount(within: Annotated[float, typer.Option(help="Seconds to wait for the 
 
     Example: rollcall recount
     """
-    send_and_wait(load(), "recount", "", "", within, tell)
+    _recounted(within)
     show("Recounted. `rollcall verify` compares.")
+
+
+def _recounted(within: float) -> None:
+    settings = load()
+    with audited(settings, "stream.recount", "aggregates"):
+        send_and_wait(settings, "recount", "", "", within, tell)

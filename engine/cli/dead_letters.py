@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 
+from engine.cli.audited import audited
 from engine.cli.output import show, show_json, tell
 from engine.dead_letters.discard import discard as discard_letters
 from engine.dead_letters.outcomes import SAYS
@@ -101,7 +103,8 @@ def redrive(
     settings = load()
     box = _box(settings, PRINCIPAL)
     letters = _chosen(box, places or (), reason, everything, must=True)
-    done = redrive_letters(settings, letters, box, tell, within, yes)
+    with audited(settings, "letters.redrive", f"{len(letters)} letters") if yes else nullcontext():
+        done = redrive_letters(settings, letters, box, tell, within, yes)
     if as_json:
         show_json({"done": done.done, "counts": done.counts, "outcomes": [asdict(outcome) for outcome in done.outcomes]})
         return
@@ -121,7 +124,10 @@ def discard(
         raise typer.BadParameter("--because must say why.")
     box = _box(settings, PRINCIPAL)
     letters = _chosen(box, places or (), reason, everything, must=True)
-    number = discard_letters(settings, letters, box, because.strip()) if yes else 0
+    number = 0
+    if yes:
+        with audited(settings, "letters.discard", f"{len(letters)} letters", because.strip()):
+            number = discard_letters(settings, letters, box, because.strip())
     reasons = Counter(letter.reason for letter in letters).most_common()
     if as_json:
         show_json({"done": yes, "letters": len(letters), "reasons": [{"reason": text, "letters": n} for text, n in reasons]})

@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from engine.carried_out import send_and_wait
+from engine.cli.audited import audited
 from engine.cli.output import show, tell
-from engine.settings import load
+from engine.commands import canonical
+from engine.sealing import load_keys
+from engine.settings import Settings, load
 
 Uuid = Annotated[str, typer.Argument(help="The person's uuid.", metavar="UUID")]
 Request = Annotated[str, typer.Option(help="Id of the request this answers, kept with the marker.")]
@@ -24,8 +27,9 @@ def erase(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
 
     Example: rollcall erase 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-017
     """
-    send_and_wait(load(), "erase", uuid, request, within, tell)
-    kafka = load().kafka
+    settings = load()
+    _commanded(settings, "erase", uuid, request, within)
+    kafka = settings.kafka
     hours = (kafka.segment_minutes + kafka.max_compaction_lag_minutes) / 60
     show("Erased: whatever row stood under this uuid is gone, and its records count no more. Those still in the topic are "
          f"compacted away within about {hours:.0f} hours of the next record in their partition.")
@@ -36,5 +40,12 @@ def lift(uuid: Uuid, request: Request = "", within: Within = 60.0) -> None:
 
     Example: rollcall lift 9a723211-0e87-41f1-b1e4-ed1a15226b80 --request R-2026-018
     """
-    send_and_wait(load(), "lift", uuid, request, within, tell)
+    _commanded(load(), "lift", uuid, request, within)
     show("Lifted. Records that arrive from now on count.")
+
+
+def _commanded(settings: Settings, verb: str, uuid: str, request: str, within: float) -> None:
+    """Sends a command about one person, whom the audit knows by a token only."""
+    token = load_keys(settings).suppression_token(canonical(uuid))
+    with audited(settings, f"person.{verb}", f"person {token[:16]}", request):
+        send_and_wait(settings, verb, uuid, request, within, tell)

@@ -1,10 +1,12 @@
 """`rollcall stream run|start|stop|accept-loss`: Kafka to the stores."""
 
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from engine import stopping
+from engine.cli.audited import audited
 from engine.cli.output import log, show, tell
 from engine.processes import Supervisor
 from engine.settings import load
@@ -31,7 +33,9 @@ def run() -> None:
 
 def start() -> None:
     """Start the stream under the supervisor. Example: rollcall stream start"""
-    Supervisor(load()).start("stream")
+    settings = load()
+    with audited(settings, "stream.start", "stream"):
+        Supervisor(settings).start("stream")
     show("The stream is started. `rollcall logs stream --follow` shows what it does.")
 
 
@@ -41,7 +45,9 @@ def stop(within: Annotated[float, typer.Option(help="Seconds to wait; it stops a
 
     Given again, it waits along. Example: rollcall stream stop --within 60
     """
-    stopping.stop_stream(Supervisor(load()), tell, within)
+    settings = load()
+    with audited(settings, "stream.stop", "stream"):
+        stopping.stop_stream(Supervisor(settings), tell, within)
     show("The stream is stopped; the next start goes on where it was.")
 
 
@@ -56,7 +62,8 @@ def accept_loss(
     from engine.writer import lost  # Spark is imported only by those who need it
 
     settings = load()
-    found = lost.accept(settings, tell, dry_run)
+    with nullcontext() if dry_run else audited(settings, "stream.accept-loss", "stream"):
+        found = lost.accept(settings, tell, dry_run)
     if not found:
         show("Nothing is lost: the topic holds every record that is to be read next. Nothing was changed.")
         return

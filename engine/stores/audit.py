@@ -9,7 +9,7 @@ import fcntl
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -38,6 +38,16 @@ class NotAudited(RollcallError):
     """An act was not done because the audit could not be written."""
 
 
+class Away:
+    """A session of a Cassandra that is away: whatever is asked fails as signing in did."""
+
+    def __init__(self, error: RollcallError) -> None:
+        self._error = error
+
+    def execute(self, *_: object, **__: object) -> Any:
+        raise self._error
+
+
 @dataclass
 class Acting:
     """An act under way. why: what the last entry of it says; set it to tell how it ended."""
@@ -54,6 +64,19 @@ class AuditLog:
         self._folder = settings.state / "audit"
         self._spool, self._head = self._folder / "spool.jsonl", self._folder / "head.json"
         self._bucket = 0
+
+    @classmethod
+    @contextmanager
+    def opened_or_kept(cls, settings: Settings, principal: str = "governance") -> Iterator[Self]:
+        """The same; but while Cassandra is away one that keeps entries in the file, for acts of UNAUDITED_TOO."""
+        keys = load_keys(settings)
+        with ExitStack() as stack:
+            session: Any
+            try:
+                session = stack.enter_context(cassandra_session(settings, principal))
+            except RollcallError as error:
+                session = Away(error)
+            yield cls(settings, session, keys)
 
     @classmethod
     @contextmanager

@@ -16,7 +16,7 @@ from engine.provision import provision
 from engine.sealing import ensure_keys, load_keys
 from engine.settings import CLONE, Settings
 from engine.stores import audit as audits
-from engine.stores.audit import AuditLog, NotAudited
+from engine.stores.audit import AuditLog, Away, NotAudited
 from governance.audit import BEGUN, DONE, FAILED, REFUSED
 from tests.services.flow import Flow
 
@@ -47,17 +47,10 @@ def log(flow: Flow, session: Any) -> AuditLog:
     return AuditLog(flow.settings, session, flow.keys)
 
 
-class Away:
-    """A session of a Cassandra that does not answer."""
-
-    def execute(self, *_: object, **__: object) -> Any:
-        raise StoreAway("Cassandra does not answer.", "Cassandra")
-
-
 @pytest.fixture
 def away(flow: Flow) -> AuditLog:
     """The audit while Cassandra is away."""
-    return AuditLog(flow.settings, Away(), flow.keys)
+    return AuditLog(flow.settings, Away(StoreAway("Cassandra does not answer.", "Cassandra")), flow.keys)
 
 
 def test_entries_come_back_as_they_were_written_newest_first(log: AuditLog) -> None:
