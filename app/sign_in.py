@@ -32,16 +32,7 @@ def form(said: str, name: str, place: str, oidc: bool) -> str:
     """The page. said: what went wrong; place: where to go after; oidc: whether a provider can be asked instead."""
     notice = f'<p class="said" role="alert">{escape(said)}</p>' if said else ""
     other = f'<a class="other" href="/sign-in/oidc">{words.SIGN_IN_OIDC}</a>' if oidc else ""
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{words.SIGN_IN} - {words.PRODUCT}</title><link rel="icon" href="data:,"><style>{STYLE}</style>
-</head>
-<body>
-<main>
-<h1>{words.PRODUCT}</h1>
-<p>{words.TAGLINE}</p>
+    return _page(words.SIGN_IN, f"""<p>{words.TAGLINE}</p>
 {notice}
 <form method="post" action="/sign-in">
 <label for="name">{words.ACCOUNT}</label>
@@ -52,28 +43,29 @@ def form(said: str, name: str, place: str, oidc: bool) -> str:
 <input type="hidden" name="next" value="{escape(place, quote=True)}">
 <button type="submit">{words.SIGN_IN}</button>
 </form>
-{other}
-</main>
-</body>
-</html>"""
+{other}""")
 
 
 def leaving(name: str) -> str:
     """The page that signs out: here, or everywhere."""
+    return _page(words.SIGN_OUT, f"""<p>{words.ACCOUNT}: {escape(name)}</p>
+<p>{words.SIGN_OUT_SAYS}</p>
+<form method="post" action="/sign-out"><button type="submit">{words.SIGN_OUT}</button></form>
+<form method="post" action="/sign-out/everywhere"><button type="submit">{words.SIGN_OUT_EVERYWHERE}</button></form>
+<a class="other" href="/">{words.STAY}</a>""")
+
+
+def _page(title: str, body: str) -> str:
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{words.SIGN_OUT} - {words.PRODUCT}</title><link rel="icon" href="data:,"><style>{STYLE}</style>
+<title>{title} - {words.PRODUCT}</title><link rel="icon" href="data:,"><style>{STYLE}</style>
 </head>
 <body>
 <main>
 <h1>{words.PRODUCT}</h1>
-<p>{words.ACCOUNT}: {escape(name)}</p>
-<p>{words.SIGN_OUT_SAYS}</p>
-<form method="post" action="/sign-out"><button type="submit">{words.SIGN_OUT}</button></form>
-<form method="post" action="/sign-out/everywhere"><button type="submit">{words.SIGN_OUT_EVERYWHERE}</button></form>
-<a class="other" href="/">{words.STAY}</a>
+{body}
 </main>
 </body>
 </html>"""
