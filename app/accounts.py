@@ -61,7 +61,7 @@ def _add() -> None:
 def _change(name: str, what: str, do: Callable[[], str]) -> None:
     """Changes one account; nobody takes their own way in."""
     looks = viewer()
-    if looks is not None and looks.name == name and what.startswith(("disable", "roles")):
+    if looks is not None and looks.name == name and what.startswith(("disable", "roles", "new password")):
         say("failed", words.NOT_YOURSELF)
         return
     act("accounts.change", name, lambda _: do(), what)

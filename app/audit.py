@@ -22,10 +22,17 @@ class NotWhole(Final):
     """Links of the audit do not hold."""
 
 
-def page(text: str) -> list[Entry]:
-    """The next entries, newest first, in which a text stands."""
-    entries = islice(console().audit().entries(st.session_state.get(_BEFORE)), LOOKED_THROUGH)
-    return list(islice((entry for entry in entries if text.lower() in entry.text.lower()), PAGE))
+def page(text: str) -> tuple[list[Entry], int]:
+    """The next entries, newest first, in which a text stands; and the number down to which was looked."""
+    found: list[Entry] = []
+    last = 1
+    for entry in islice(console().audit().entries(st.session_state.get(_BEFORE)), LOOKED_THROUGH):
+        last = entry.n
+        if text.lower() in entry.text.lower():
+            found.append(entry)
+        if len(found) == PAGE:
+            break
+    return found, last
 
 
 def from_newest() -> None:

@@ -34,9 +34,12 @@ class Counted:
     pyramid: pd.DataFrame          # band, gender, users
     domains: pd.DataFrame          # domain, users
     arrivals: pd.DataFrame         # hour, users
+    births: Mapping[str, int]      # month of birth -> people
 
-    def users_of(self, nat: str = "", domain: str = "") -> int:
-        """How many people have a nationality, or a domain; all of them when neither is given."""
+    def users_of(self, nat: str = "", domain: str = "", born: tuple[str, str] | None = None) -> int:
+        """How many people have a nationality, or a domain, or were born from one month to another; all when none is given."""
+        if born:
+            return sum(users for month, users in self.births.items() if born[0] <= month <= born[1])
         if not nat and not domain:
             return self.people
         frame, column, value = (self.nationalities, "code", nat) if nat else (self.domains, "domain", domain)
@@ -75,7 +78,7 @@ def of(nationalities: Iterable[Document], domains: Iterable[Document], arrivals:
         _frame([{"domain": kept["_id"], "users": kept["users"]} for kept in domains if kept["users"] > 0],
                ["domain", "users"], "users", False),
         _frame([{"hour": datetime.strptime(kept["_id"], "%Y-%m-%dT%H").replace(tzinfo=UTC), "users": kept["users"]}
-                for kept in arrivals if kept["users"] > 0], ["hour", "users"], "hour", True))
+                for kept in arrivals if kept["users"] > 0], ["hour", "users"], "hour", True), merged(births.values()))
 
 
 def top(domains: pd.DataFrame) -> pd.DataFrame:

@@ -11,10 +11,12 @@ Every request, websocket message included, is looked at here before Streamlit se
 What pages learn of the viewer they learn from headers that are set here, and taken off everything that comes in.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, quote
 
+from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
@@ -26,7 +28,9 @@ from app.oidc import Provider
 from app.sessions import Viewer
 from app.sign_in import form, leaving, safe_next
 from app.stores import Console
-from engine.errors import RollcallError, SignInRefused
+from app.unforeseen import noted
+from engine.errors import RollcallError, SettingsInvalid, SignInRefused
+from engine.stores.accounts import Account
 from governance.audit import DONE, REFUSED
 
 Scope = MutableMapping[str, Any]
@@ -35,9 +39,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+log = logging.getLogger("rollcall.console")
+
 COOKIE = "rollcall_session"
 OURS = b"x-console-"
 LARGEST_FORM = 4096
+JUDGED_AT_ONCE = 2
+"""Passwords that are compared at once: each takes 64 MiB, and who is signed in must not wait behind strangers."""
+
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 POLICY_VIOLATION, SIGNED_OUT = 1008, 4401
 UNCHANGING = ("/static/", "/_stcore/component", "/component")
@@ -48,6 +57,7 @@ class Door:
 
     def __init__(self, app: Asgi, console: Callable[[], Console], provider: Callable[[], Provider | None]) -> None:
         self._app, self._console, self._provider = app, console, provider
+        self._judging = CapacityLimiter(JUDGED_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
@@ -61,11 +71,14 @@ class Door:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        answer = await self._ours(request)
+        try:
+            answer = await self._ours(request)
+        except Exception as error:
+            answer = PlainTextResponse(words.unforeseen(noted(error)), 500)
         if answer is None:
             viewer = await self._viewer(request.headers)
             if viewer is not None:
-                await self._app(_introduced(scope, viewer), receive, send)
+                await self._app(self._introduced(scope, viewer), receive, send)
                 return
             answer = self._to_sign_in(request)
         await answer(scope, receive, send)
@@ -84,7 +97,7 @@ class Door:
             case "/sign-in", "POST":
                 return await self._sign_in(request)
             case "/sign-in/oidc", "GET":
-                return await self._to_provider()
+                return await self._to_provider(request)
             case "/sign-in/oidc/back", "GET":
                 return await self._from_provider(request)
             case "/sign-out", "GET":
@@ -103,23 +116,26 @@ class Door:
             await receive()
             await send({"type": "websocket.close", "code": POLICY_VIOLATION})
             return
-        session, over = viewer.session, False
+        session, ended, over = viewer.session, False, False
 
         async def heard() -> Message:
-            """Each message is heard only while the session lasts: a page that stays open asks by messages, too."""
-            nonlocal over
+            """Messages are heard while the session lasts, for a page that stays open asks by messages, too; after its end one
+            more, upon which the page asks who looks, and takes everything away."""
+            nonlocal ended, over
             message = await receive()
             if message["type"] == "websocket.receive" and await run_sync(self._console().sessions.get, session) is None:
-                over = True
-                await send({"type": "websocket.close", "code": SIGNED_OUT})
-                return {"type": "websocket.disconnect", "code": SIGNED_OUT}
+                if ended:
+                    over = True
+                    await send({"type": "websocket.close", "code": SIGNED_OUT})
+                    return {"type": "websocket.disconnect", "code": SIGNED_OUT}
+                ended = True
             return message
 
         async def said(message: Message) -> None:
             if not over:
                 await send(message)
 
-        await self._app(_introduced(scope, viewer), heard, said)
+        await self._app(self._introduced(scope, viewer), heard, said)
 
     async def _viewer(self, headers: Headers) -> Viewer | None:
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
@@ -133,7 +149,7 @@ class Door:
 
     def _form(self, request: Request, said: str = "", status: int = 200, name: str = "") -> Response:
         place = safe_next(request.query_params.get("next", "/"))
-        return HTMLResponse(form(said, name, place, self._provider() is not None), status)
+        return HTMLResponse(form(said, name, place, self._asked_provider() is not None), status)
 
     async def _sign_in(self, request: Request) -> Response:
         """Answers the form. What was wrong, name or password, is not told."""
@@ -144,29 +160,33 @@ class Door:
                 return PlainTextResponse(words.WRONG_FORM, 413)
         fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         name, password = fields.get("name", "").strip().lower()[:64], fields.get("password", "")
-        console, address = self._console(), self._address(request)
-        wait = console.throttle.wait_s(f"account {name}", f"address {address}")
-        if wait:
+        console, whom = self._console(), (f"account {name}", f"address {self._address(request)}")
+        if wait := console.throttle.begin(*whom):
             return self._form(request, words.wait_to_sign_in(wait), 429, name)
 
-        def judge() -> Any:
+        def judge() -> Account | None:
             account = console.accounts().admitted(name, password)
-            if account is None:
-                console.throttle.failed(f"account {name}", f"address {address}")
-                console.audit().append_or_keep("stranger", "sign-in", name, REFUSED, f"from {address}")
+            if account is None:    # what is no account may be a password in the wrong place: it is not written down
+                known = name if console.accounts().get(name) else "an unknown account"
+                console.audit().append_or_keep("stranger", "sign-in", known, REFUSED, f"from {self._address(request)}")
             return account
 
         try:
-            account = await run_sync(judge)
+            account = await run_sync(judge, limiter=self._judging)
             if account is None:
                 return self._form(request, words.NOT_ADMITTED, 403, name)
-            console.throttle.succeeded(f"account {name}")
-            return await self._admitted(request, account.name, account.roles, fields.get("next", "/"), "password")
+            console.throttle.not_counted(*whom)
+            console.throttle.forgiven(whom[0])
+            return await self._admitted(request, account, fields.get("next", "/"), "password")
+        except SignInRefused as error:
+            return self._form(request, str(error), 403, name)
         except RollcallError as error:
+            console.throttle.not_counted(*whom)
             return self._form(request, words.cannot_sign_in(str(error)), 503, name)
 
-    async def _admitted(self, request: Request, name: str, roles: Iterable[str], place: str, how: str) -> Response:
-        """Begins a session under a fresh cookie; one that came with the request ends."""
+    async def _admitted(self, request: Request, account: Account, place: str, how: str) -> Response:
+        """Begins a session under a fresh cookie; one that came with the request ends. Raises SignInRefused when the account
+        was changed meanwhile: who changed it found no session to end."""
         console, address = self._console(), self._address(request)
         old = await self._viewer(request.headers)
 
@@ -175,8 +195,11 @@ class Door:
             if old is not None:
                 accounts.end(old.session)
                 console.sessions.ended(old.session)
-            cookie, _ = accounts.begin(name, list(roles), address, request.headers.get("user-agent", ""))
-            console.audit().append_or_keep(name, "sign-in", name, DONE, f"{how}, from {address}")
+            cookie, made = accounts.begin(account.name, account.roles, address, request.headers.get("user-agent", ""))
+            if accounts.get(account.name) != account:
+                accounts.end(made.id)
+                raise SignInRefused(words.NOT_ADMITTED)
+            console.audit().append_or_keep(account.name, "sign-in", account.name, DONE, f"{how}, from {address}")
             return cookie
 
         cookie = await run_sync(begin)
@@ -187,41 +210,53 @@ class Door:
 
     async def _sign_out(self, request: Request, everywhere: bool) -> Response:
         console, viewer = self._console(), await self._viewer(request.headers)
+        answer: Response = RedirectResponse("/sign-in", 303)
         if viewer is not None:
             def end() -> None:
+                for session in console.sessions.of_account(viewer.name) if everywhere else [viewer.session]:
+                    console.sessions.ended(session)    # here at once, whatever the store says
                 if everywhere:
                     console.accounts().end_all(viewer.name)
                 console.accounts().end(viewer.session)
-                for session in console.sessions.of_account(viewer.name) if everywhere else [viewer.session]:
-                    console.sessions.ended(session)
                 console.audit().append_or_keep(viewer.name, "sign-out", viewer.name, DONE, "everywhere" if everywhere else "")
 
             try:
                 await run_sync(end)
             except RollcallError as error:
-                return self._form(request, words.cannot_sign_out(str(error)), 503)
-        answer = RedirectResponse("/sign-in", 303)
+                answer = self._form(request, words.cannot_sign_out(str(error)), 503)
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
 
-    async def _to_provider(self) -> Response:
-        provider = self._provider()
+    async def _to_provider(self, request: Request) -> Response:
+        provider = self._asked_provider()
         if provider is None:
             return PlainTextResponse(words.STRANGER, 404)
-        return await run_sync(provider.begin)
+        try:
+            return await run_sync(provider.begin, limiter=self._judging)
+        except RollcallError as error:
+            return self._form(request, str(error), 503)
+
+    def _asked_provider(self) -> Provider | None:
+        """The provider, if one is set up rightly: local accounts work whatever is wrong with it."""
+        try:
+            return self._provider()
+        except SettingsInvalid as error:
+            log.error("%s", error)
+            return None
 
     async def _from_provider(self, request: Request) -> Response:
-        provider = self._provider()
+        provider = self._asked_provider()
         if provider is None:
             return PlainTextResponse(words.STRANGER, 404)
         console, address = self._console(), self._address(request)
         try:
-            name = await run_sync(provider.name_of, dict(request.query_params), dict(request.cookies))
+            name = await run_sync(provider.name_of, dict(request.query_params), dict(request.cookies),
+                                  limiter=self._judging)
             account = await run_sync(console.accounts().get, name)
             if account is None or account.disabled:
                 await run_sync(console.audit().append_or_keep, "stranger", "sign-in", name, REFUSED, f"OIDC, from {address}")
                 return self._form(request, words.no_account(name), 403)
-            return provider.gone_on(await self._admitted(request, account.name, account.roles, "/", "OIDC"))
+            return provider.gone_on(await self._admitted(request, account, "/", "OIDC"))
         except SignInRefused as error:
             return self._form(request, str(error), 403)
         except RollcallError as error:
@@ -239,18 +274,23 @@ class Door:
         """Whether a page of ours asks. Browsers say so with each POST and each websocket, and pages cannot forge it."""
         return headers.get("origin", "") in self._origins()
 
+    def _introduced(self, scope: Scope, viewer: Viewer) -> Scope:
+        """The scope as Streamlit sees it: of the headers about the viewer only ours (.streamlit/config.toml names them), and
+        itself under the one name that it allows; which names are ours has been looked at here."""
+        own = f"127.0.0.1:{self._console().settings.console.port}"
+        ours = [(OURS + b"session", viewer.session.encode()), (OURS + b"name", viewer.name.encode()), (b"host", own.encode())]
+        theirs = [pair for pair in scope["headers"] if not pair[0].lower().startswith(OURS)
+                  and pair[0].lower() not in (b"host", b"origin")]
+        if any(name.lower() == b"origin" for name, _ in scope["headers"]):
+            ours.append((b"origin", f"http://{own}".encode()))
+        return {**scope, "headers": theirs + ours}
+
     def _address(self, request: Request) -> str:
         """Where the request comes from: what a trusted proxy says, or who connected."""
         peer = request.client.host if request.client else "unknown"
         if peer in self._console().settings.console.trusted_proxies:
-            return request.headers.get("x-forwarded-for", peer).rpartition(",")[2].strip() or peer
+            return ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip() or peer
         return peer
-
-
-def _introduced(scope: Scope, viewer: Viewer) -> Scope:
-    """The scope as Streamlit sees it: no such header but ours (app/server.py names them)."""
-    ours = [(OURS + b"session", viewer.session.encode()), (OURS + b"name", viewer.name.encode())]
-    return {**scope, "headers": [pair for pair in scope["headers"] if not pair[0].lower().startswith(OURS)] + ours}
 
 
 def _with_headers(path: str, send: Send) -> Send:

@@ -47,8 +47,10 @@ def chosen(letters: Sequence[DeadLetter]) -> list[DeadLetter]:
     """A list to choose from, and what was chosen."""
     rows = [{words.PLACE: letter.place, words.FIRST_MET: letter.first_append, words.ATTEMPTS: letter.attempts,
              words.STATE: letter.state, words.REASON: letter.reason} for letter in letters[:LISTED]]
-    event = st.dataframe(rows, key="letters-list", hide_index=True, on_select="rerun", selection_mode="multi-row")
-    return [letters[number] for number in event.selection.rows if number < len(letters)]
+    # another list is another table, in which nothing is chosen: a choice is kept as row numbers
+    key = f"letters-list-{hash(tuple(letter.place for letter in letters[:LISTED]))}"
+    event = st.dataframe(rows, key=key, hide_index=True, on_select="rerun", selection_mode="multi-row")
+    return [letters[number] for number in event.selection.rows]
 
 
 def parts(letter: DeadLetter) -> list[dict[str, Any]]:
@@ -70,7 +72,7 @@ def act_panel(looks: Viewer, places: Sequence[str]) -> None:
                   disabled=not may)
     if looks.may("letters.discard"):
         with st.expander(words.DISCARD, key="letters-discard-box", icon=":material/delete:"), \
-                st.form("letters-discard", border=False):
+                st.form("letters-discard", border=False, clear_on_submit=True):
             st.text_input(words.DISCARD_WHY, key="letters-why")
             st.text_input(words.DISCARD_SURE, key="letters-sure")
             st.form_submit_button(words.DISCARD, key="letters-discard-do", on_click=take_away, args=(places,))

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import secrets as random
+import threading
 import time
 from typing import Any, cast
 from urllib.parse import urlencode
@@ -26,7 +27,7 @@ COOKIE = "rollcall_oidc"
 BACK = "/sign-in/oidc/back"
 WITHIN_S = 600
 ANSWERS_WITHIN_S = 5.0
-PENDING = 1000
+PENDING = 10_000
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 """Signatures that are believed; `none` and those under a shared secret are not."""
 
@@ -37,6 +38,7 @@ class Provider:
     def __init__(self, settings: Console, secret: str) -> None:
         self._settings, self._secret = settings, secret
         self._pending: dict[str, tuple[str, str, float]] = {}    # state -> nonce, verifier, until
+        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, settings: Settings) -> "Provider | None":
@@ -54,14 +56,16 @@ class Provider:
         """The way to the provider; the browser keeps the state, so that nobody else can come back with it."""
         state, nonce, verifier = (random.token_urlsafe(32) for _ in range(3))
         now = time.monotonic()
-        self._pending = {one: kept for one, kept in list(self._pending.items())[-PENDING:] if kept[2] > now}
-        self._pending[state] = nonce, verifier, now + WITHIN_S
+        address = self._known()["authorization_endpoint"]
+        with self._lock:
+            self._pending = {one: kept for one, kept in list(self._pending.items())[-PENDING:] if kept[2] > now}
+            self._pending[state] = nonce, verifier, now + WITHIN_S
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         query = urlencode({
             "response_type": "code", "client_id": self._settings.oidc_client_id, "redirect_uri": self._redirect,
             "scope": "openid profile email", "state": state, "nonce": nonce, "code_challenge": challenge,
             "code_challenge_method": "S256"})
-        answer = RedirectResponse(f"{self._known()['authorization_endpoint']}?{query}", 303)
+        answer = RedirectResponse(f"{address}?{query}", 303)
         answer.set_cookie(COOKIE, state, max_age=WITHIN_S, path=BACK, httponly=True, samesite="lax",
                           secure=self._settings.secure_cookie)
         return answer
@@ -69,7 +73,8 @@ class Provider:
     def name_of(self, query: dict[str, str], cookies: dict[str, str]) -> str:
         """Who came back. Raises SignInRefused, SourceAway."""
         state = query.get("state", "")
-        nonce, verifier, until = self._pending.pop(state, ("", "", 0.0))
+        with self._lock:
+            nonce, verifier, until = self._pending.pop(state, ("", "", 0.0))
         if not state or not hmac.compare_digest(state, cookies.get(COOKIE, "")) or time.monotonic() > until:
             raise SignInRefused(words.OIDC_STALE)
         if "code" not in query:

@@ -16,6 +16,9 @@ from engine.errors import RollcallError
 T = TypeVar("T")
 
 REFRESH = {"2 s": 2, "5 s": 5, "15 s": 15, "60 s": 60}
+WATCHED_EVERY_S = 2.0
+"""Seconds between two looks at whether the session lasts: what it showed must not outlive it."""
+
 STALE_S = 15.0
 """Age in seconds from which a reading is called old: some refreshes were missed."""
 
@@ -56,13 +59,13 @@ def changed(name: str, now_is: bool) -> None:
 
 def _watch() -> None:
     """Says on any page, live or not, that the session cannot be confirmed or has ended."""
-    @st.fragment(run_every=refresh_s())
+    @st.fragment(run_every=WATCHED_EVERY_S)
     def watch() -> None:
         looks = viewer()
-        changed("away", looks is not None and not looks.confirmed)
-        if looks is None:
-            st.error(words.SESSION_ENDED, icon=":material/lock:")
-        elif not looks.confirmed:
+        if looks is None:    # then the whole page goes, and what stands on it
+            st.rerun(scope="app")
+        changed("away", not looks.confirmed)
+        if not looks.confirmed:
             st.warning(words.unconfirmed(console().sessions.away_since), icon=":material/cloud_off:")
 
     watch()
@@ -77,7 +80,8 @@ def live(action: str, draw: Callable[[Viewer], None], *, moving: bool = True) ->
     """A panel that draws itself again at the viewer's refresh rate, and asks each time whether they still may."""
     @st.fragment(run_every=refresh_s() if moving else None)
     def panel() -> None:
-        if st.session_state.get(_SAID):    # of an act in this panel, which alone runs after it
+        # an act of this panel has something to say at the top, or the session has ended: then all of the page goes
+        if st.session_state.get(_SAID) or viewer() is None:
             st.rerun(scope="app")
         draw(_required(action))
 

@@ -1,7 +1,6 @@
 """The parts of the Profiles page: filters, the stack of paging states, counts, and the reveal."""
 
 import time
-from datetime import UTC, datetime
 from uuid import UUID
 
 import streamlit as st
@@ -9,7 +8,7 @@ import streamlit as st
 from app import words
 from app.acts import act
 from app.counted import Counted
-from app.parts import say, viewer
+from app.parts import now, say, viewer
 from app.public.countries import name
 from app.stores import console
 from engine.clients import cassandra_session
@@ -17,6 +16,7 @@ from engine.errors import CommandRefused
 from engine.stores.browse import COUNTED_TO, Browse, Page, Wanted, reveal
 
 REVEALED_FOR_S = 60
+COUNTED_FOR_S = 30
 SHORTEST_REASON = 10
 OLDEST = 110
 DOMAINS_OFFERED = 200
@@ -67,10 +67,10 @@ def step(direction: int) -> None:
 
 
 def count(wanted: Wanted, counted: Counted | None) -> str:
-    """How many fit: of no or one plain filter from the aggregates, of others by reading, as far as that is quick."""
-    if wanted.filters <= 1 and not wanted.ages and not wanted.email_token and counted is not None:
-        return f"{counted.users_of(wanted.nat, wanted.domain):,}"
-    key = ("profiles-count", wanted)
+    """How many fit: of no or one filter from the aggregates, of others by reading, as far as that is quick."""
+    if wanted.filters <= 1 and not wanted.email_token and counted is not None:
+        return f"{counted.users_of(wanted.nat, wanted.domain, wanted.born(now().date())):,}"
+    key = (wanted, time.monotonic() // COUNTED_FOR_S)
     if st.session_state.get("profiles-counted-for") != key:
         st.session_state["profiles-counted-for"], st.session_state["profiles-counted"] = key, _browse().count(wanted)
     number = st.session_state["profiles-counted"]
@@ -92,7 +92,9 @@ def reveal_panel() -> None:
 def _shown() -> None:
     """The person while the minute lasts; looked at by itself, so that it goes without a click."""
     looks, standing = viewer(), _standing()
-    if standing is None or looks is None or not looks.may("profiles.reveal"):
+    if looks is None:
+        st.rerun(scope="app")
+    if standing is None or not looks.may("profiles.reveal"):
         return
     uuid, values, _ = standing
     st.table({"field": ["uuid", *values], "value": [uuid, *values.values()]})
@@ -148,4 +150,4 @@ def _cleared() -> None:
 
 def _browse() -> Browse:
     with console().stores.cassandra() as session:
-        return Browse(session, console().settings.cassandra.keyspace, datetime.now(UTC).date())
+        return Browse(session, console().settings.cassandra.keyspace, now().date())

@@ -15,6 +15,7 @@ from engine.stores.accounts import Accounts, SignedIn, hashed
 from governance.permissions import UNAUDITED_TOO, allowed
 
 ASKED_EVERY_S = 2.0
+REMEMBERED = 10_000
 WHILE_AWAY = UNAUDITED_TOO | {"flow.read", "producer.read", "stream.read"}
 """What may be done on the strength of a session that cannot be confirmed."""
 
@@ -40,6 +41,7 @@ class Sessions:
                  clock: Callable[[], float] = time.monotonic) -> None:
         self._accounts, self._believed_s, self._clock = accounts, believed_s, clock
         self._known: dict[str, tuple[SignedIn, float]] = {}    # session -> what it is, when that was confirmed
+        self._ended: dict[str, None] = {}    # ended here; an answer of the store that is under way may not know it yet
         self._failed_at = float("-inf")
         self.away_since: datetime | None = None
         """Since when sessions cannot be confirmed; None while they can."""
@@ -51,6 +53,8 @@ class Sessions:
 
     def get(self, session: str) -> Viewer | None:
         """Who is signed in with this session; None when it has ended or never was."""
+        if session in self._ended:
+            return None
         known, now = self._known.get(session), self._clock()
         if known and now - known[1] < ASKED_EVERY_S:
             return _viewer(known[0])
@@ -75,6 +79,9 @@ class Sessions:
         """Forgets a session at once, here."""
         with self._lock:
             self._known.pop(session, None)
+            self._ended[session] = None
+            while len(self._ended) > REMEMBERED:
+                del self._ended[next(iter(self._ended))]
 
     def of_account(self, account: str) -> list[str]:
         """The sessions of an account that are known here."""

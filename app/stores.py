@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from app.readings import Kept
 from app.sessions import Sessions
 from app.throttle import Throttle
 from engine import health
-from engine.clients import cassandra_session, kafka_consumer, mongo_client
+from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
 from engine.errors import RollcallError, StoreAway
 from engine.health import Hop
 from engine.processes import Processes, Supervisor
@@ -35,8 +35,6 @@ PRINCIPAL = "console"
 TRIED_EVERY_S = 2.0
 COUNTED_EVERY_S, COUNTING_SHARE = 5.0, 0.02
 """Seconds between two counts of all rows at least, and the share of the time that counting may take: it reads the table."""
-
-HISTORY = 2000
 
 
 class Held:
@@ -130,7 +128,7 @@ class Console:
         self.sessions = Sessions(self.accounts, settings.console.believed_minutes * 60.0)
         self.throttle = Throttle(settings.console.tries_a_minute)
         self.hops: Kept[list[Hop]] = Kept(lambda: health.look(stores, processes), 2.0)
-        self.history: Kept[list[dict[str, Any]]] = Kept(self._history, 4.0)
+        self.history: Kept[list[dict[str, Any]]] = Kept(self._history, 10.0)
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(self._status, 2.0)
         self.letters: Kept[Box] = Kept(stores.box, 5.0)
         self.counted: Kept[Counted] = Kept(self._counted, 4.0)
@@ -155,11 +153,9 @@ class Console:
 
     def _history(self) -> list[dict[str, Any]]:
         """The turns of the last hour, oldest first, as engine/stores/status.py keeps them."""
-        with self.stores.mongo() as database:
-            status = Status(database)
-            kept = list(status.history.find({}).sort("_id", -1).limit(HISTORY))
-        hour = datetime.now(UTC).timestamp() - 3600
-        return [turn for turn in reversed(kept) if turn["at"].timestamp() >= hour]
+        hour = datetime.now(UTC) - timedelta(hours=1)
+        with self.stores.mongo() as database, mapped("reading the history", PRINCIPAL):
+            return list(Status(database).history.find({"at": {"$gte": hour}}).sort("_id", 1))
 
     def _counted(self) -> Counted:
         with self.stores.mongo() as database:

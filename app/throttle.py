@@ -1,4 +1,4 @@
-"""How often one may try to sign in: so many failures a minute for an account, and for an address."""
+"""How often one may try to sign in: so many times a minute for an account, and for an address. What succeeds is not counted."""
 
 import threading
 import time
@@ -11,34 +11,39 @@ REMEMBERED = 10_000
 
 
 class Throttle:
-    """Failures of the last minute. Shared by all requests."""
+    """Tries of the last minute. Shared by all requests; counted before they are judged, so that many at once are not one."""
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._most, self._clock = most, clock
-        self._failures: dict[str, deque[float]] = {}
+        self._tries: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
 
-    def wait_s(self, *whom: str) -> float:
-        """Seconds until each of them may try again; 0 when all may now."""
+    def begin(self, *whom: str) -> float:
+        """Counts a try of each; 0. Or seconds until each of them may try again, and nothing is counted."""
         with self._lock:
-            return max((self._wait_s(one) for one in whom), default=0.0)
+            if wait := max((self._wait_s(one) for one in whom), default=0.0):
+                return wait
+            for one in whom:
+                self._tries[one] = self._tries.pop(one, deque(maxlen=self._most))    # now the newest
+                self._tries[one].append(self._clock())
+            while len(self._tries) > REMEMBERED:
+                del self._tries[next(iter(self._tries))]
+            return 0.0
 
-    def failed(self, *whom: str) -> None:
-        """Takes note of a failure."""
+    def not_counted(self, *whom: str) -> None:
+        """Takes a try of each back: it succeeded, or could not be judged."""
         with self._lock:
             for one in whom:
-                self._failures[one] = self._failures.pop(one, deque(maxlen=self._most))    # now the newest
-                self._failures[one].append(self._clock())
-            while len(self._failures) > REMEMBERED:
-                del self._failures[next(iter(self._failures))]
+                if tries := self._tries.get(one):
+                    tries.pop()
 
-    def succeeded(self, account: str) -> None:
-        """An account's own failures count no more; those of its address do."""
+    def forgiven(self, account: str) -> None:
+        """The tries of an account count no more; those of its address do."""
         with self._lock:
-            self._failures.pop(account, None)
+            self._tries.pop(account, None)
 
     def _wait_s(self, one: str) -> float:
-        tried = self._failures.get(one)
+        tried = self._tries.get(one)
         if tried is None or len(tried) < self._most:
             return 0.0
         return max(0.0, tried[0] + WINDOW_S - self._clock())

@@ -43,7 +43,7 @@ def cannot_sign_in(error: str) -> str:
 
 def cannot_sign_out(error: str) -> str:
     """The store of the sessions is away."""
-    return f"Your session cannot be ended at the moment: {error} It ends by itself; close the browser meanwhile."
+    return f"Your session cannot be ended at the moment: {error} This browser has forgotten it, and it ends by itself."
 
 
 def no_account(name: str) -> str:
@@ -254,7 +254,7 @@ SETTLING = "A turn is being written: some figures may be a moment ahead of other
 # --- dead letters
 REASON, FIRST_MET, ATTEMPTS, STATE, HOLDS = "Reason", "First met", "Attempts", "State", "What it is made of"
 NO_LETTERS = "No dead letter stands. Records that cannot be used appear here, with their reason."
-CONTAINS, CHOSEN, ALL_CHOSEN = "Reason contains", "Choose rows, or act on all that are listed.", "all that are listed"
+CONTAINS, CHOSEN, ALL_CHOSEN = "Reason contains", "Choose rows, or act on all that fit.", "all that fit"
 DRY_RUN, REDRIVE, DISCARD = "Dry run", "Redrive", "Discard"
 DISCARD_WHY, DISCARD_SURE = "Why (kept with your name; no personal value)", "Type DISCARD: nothing brings them back"
 DISCARD_WORD = "DISCARD"
@@ -277,7 +277,7 @@ ROLES, DISABLED, CHANGED, SESSIONS = "Roles", "Disabled", "Changed", "Sessions"
 ADD, RESET, SET_ROLES, DISABLE, ENABLE, REVOKE = "Add", "New password", "Set roles", "Disable", "Enable", "End its sessions"
 NEW_ACCOUNT, CHANGE_ACCOUNT = "New account", "Change an account"
 ACCOUNT_NAME_HELP = "2 to 64 of a-z, 0-9 and . _ @ -; with OpenID Connect the name that the provider gives."
-NOT_YOURSELF = "Not done. You would lock yourself out; another admin can."
+NOT_YOURSELF = "Not done. You would sign yourself out for good; another admin can, or `rollcall accounts`."
 SIGNED_IN, BEGAN, ADDRESS, BROWSER = "Signed in", "Began", "Address", "Browser"
 CHOOSE_ACCOUNT = "Choose the account that is to change."
 SHOWN_ONCE = "Password, shown this once. Give it to its owner by a safe way:"

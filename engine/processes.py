@@ -239,7 +239,8 @@ class Supervisor:
             # figures may be late, people may not: where everything starts at once, the flow goes first
             "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
                      "--workers", "1", "--threads", "4", "--no-control-socket", "app.public.dashboard:server"],
-            "console": [python, "-m", "streamlit", "run", "app/server.py",
+            # uvicorn would believe X-Forwarded-For of this machine; whom to believe is for the door to say
+            "console": ["env", "FORWARDED_ALLOW_IPS=", python, "-m", "streamlit", "run", "app/server.py",
                         "--server.address", settings.console.host, "--server.port", str(settings.console.port)]}
         common = "\n".join([
             "redirect_stderr=true", f"stdout_logfile={_quoted(settings.logs_dir)}/%(program_name)s.log",

@@ -25,8 +25,9 @@ Seal = Callable[[str], str]
 class Entry:
     """One line of the audit.
 
-    n: from 1, without gaps. at: UTC, whole milliseconds. who: an account, or `system user@host` of a command. act: an
-    action of governance/permissions.py, `sign-in`, `sign-out`, or what a command does (`person.erase`). target: on what. result: BEGUN, DONE, FAILED or REFUSED.
+    n: from 1, without gaps. at: UTC, whole milliseconds. who: an account, or `system user` of a command. act: an
+    action of governance/permissions.py, `sign-in`, `sign-out`, or what a command does (`person.erase`). target: on what.
+    result: BEGUN, DONE, FAILED or REFUSED.
     why: the reason that was given, or what went wrong.
     """
 

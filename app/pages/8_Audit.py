@@ -15,7 +15,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
 if kept := console().audit().kept:
     st.info(words.audit_kept(kept), icon=":material/hourglass_top:")
 try:
-    shown = audit.page(text)
+    shown, last = audit.page(text)
 except RollcallError as error:
     broken_page(error)
 whole_page()
@@ -24,5 +24,4 @@ table([{words.ENTRY: entry.n, words.WHEN: entry.at, words.WHO: entry.who, words.
       {words.WHEN: TIME}, words.NO_ENTRIES)
 with st.container(horizontal=True):
     st.button(words.NEWEST_FIRST, key="audit-newest", on_click=audit.from_newest)
-    st.button(words.OLDER, key="audit-older", on_click=audit.older, args=(shown[-1].n if shown else 1,),
-              disabled=not shown or shown[-1].n == 1)
+    st.button(words.OLDER, key="audit-older", on_click=audit.older, args=(last,), disabled=last == 1)

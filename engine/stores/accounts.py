@@ -111,12 +111,15 @@ class Accounts:
         self._change(name, "disabled = %s", disabled)
 
     def _change(self, name: str, assignment: str, value: object) -> None:
-        with mapped("changing an account"):
-            done = self._session.execute(f"UPDATE {self._accounts} SET {assignment}, changed_at = %s WHERE name = %s IF EXISTS",
-                                         (value, datetime.now(UTC), name))
-        if not done.was_applied:
-            raise AccountRefused(f"There is no account {name!r}. `rollcall accounts list` names them.")
-        self.end_all(name)
+        try:
+            with mapped("changing an account"):
+                done = self._session.execute(
+                    f"UPDATE {self._accounts} SET {assignment}, changed_at = %s WHERE name = %s IF EXISTS",
+                    (value, datetime.now(UTC), name))
+            if not done.was_applied:
+                raise AccountRefused(f"There is no account {name!r}. `rollcall accounts list` names them.")
+        finally:
+            self.end_all(name)    # after a time-out, too: the change may have been in time
 
     def admitted(self, name: str, password: str) -> Account | None:
         """The account, if the password is its own and it may sign in. Takes as long either way."""

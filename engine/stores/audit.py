@@ -7,6 +7,8 @@ The head, the newest entry known to be written, is kept in a file too, so that a
 
 import fcntl
 import json
+import logging
+import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +27,8 @@ from engine.settings import Settings
 from engine.stores.schema import AUDIT
 from governance.audit import BEGUN, DONE, FAILED, FIRST, Broken, Entry, Head, broken, moment
 from governance.permissions import UNAUDITED_TOO
+
+log = logging.getLogger("rollcall.audit")
 
 IN_ONE_BUCKET = 10_000
 """Entries of one partition."""
@@ -63,6 +67,7 @@ class AuditLog:
         self._table = f"{settings.cassandra.keyspace}.{AUDIT.name}"
         self._folder = settings.state / "audit"
         self._spool, self._head = self._folder / "spool.jsonl", self._folder / "head.json"
+        self._damaged = self._folder / "spool.damaged"
         self._bucket = 0
 
     @classmethod
@@ -117,8 +122,18 @@ class AuditLog:
         try:
             self.append(who, act, target, result, why)
         except NotAudited:
-            with self._alone(), self._spool.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([at.isoformat(), who, act, target, result, why]) + "\n")
+            try:
+                self._keep(json.dumps([at.isoformat(), who, act, target, result, why]))
+            except OSError as error:    # a full disk is no reason not to stop the stream
+                log.error("the audit has lost an entry (%s): %s %s %s", error.strerror, who, act, result)
+
+    def _keep(self, line: str) -> None:
+        with self._alone(), self._spool.open("a+b") as file:
+            file.seek(max(0, file.tell() - 1))
+            whole = file.read() in (b"", b"\n")
+            file.write((b"" if whole else b"\n") + line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     @property
     def kept(self) -> int:
@@ -179,8 +194,13 @@ class AuditLog:
         except FileNotFoundError:
             return
         for number, line in enumerate(lines, 1):
-            at, who, act, target, result, why = json.loads(line)
-            self._append(datetime.fromisoformat(at), who, act, target, result, why)
+            try:
+                at, who, act, target, result, why = json.loads(line)
+                self._append(datetime.fromisoformat(at), who, act, target, result, why)
+            except (ValueError, TypeError):    # half a line, of a disk that was full: what can be read of it stays beside
+                with self._damaged.open("a", encoding="utf-8") as file:
+                    file.write(line + "\n")
+                self._append(datetime.now(UTC), "system audit", "audit.spool", self._damaged.name, FAILED, "a damaged line")
             left = "".join(f"{rest}\n" for rest in lines[number:])
             write_secret(self._spool, left.encode())    # killed here, one entry may stand twice; none is lost
         self._spool.unlink()
@@ -188,7 +208,8 @@ class AuditLog:
     def _append(self, at: datetime, who: str, act: str, target: str, result: str, why: str) -> Entry:
         limit = time.monotonic() + TRIED_FOR_S
         while True:
-            last = self._newest()
+            # what this installation knows to have been written stays a gap for ever when it is cut off
+            last = max(self._newest(), self.head(), key=lambda known: known.n)
             made = Entry(last.n + 1, moment(at), who, act, target, result, why, last.seal).sealed(self._keys.audit_seal)
             if self._insert(made):
                 write_secret(self._head, json.dumps({"n": made.n, "seal": made.seal}).encode())
@@ -225,4 +246,7 @@ class AuditLog:
 
 
 def _entry(row: Any) -> Entry:
-    return Entry(row.n, row.at.replace(tzinfo=UTC), row.who, row.act, row.target, row.result, row.why, row.previous, row.seal)
+    """An entry as it stands; of what somebody took out of it, something that cannot be what was sealed."""
+    at = row.at.replace(tzinfo=UTC) if row.at else datetime.min.replace(tzinfo=UTC)
+    return Entry(row.n, at, *(text or "" for text in (
+        row.who, row.act, row.target, row.result, row.why, row.previous, row.seal)))

@@ -46,12 +46,17 @@ class Wanted:
             parts.append(("nat = %s", self.nat))
         if self.domain:
             parts.append(("email_domain = %s", self.domain))
-        if self.ages:
-            youngest, oldest = self.ages
-            parts.append(("birth_month >= %s", f"{today.year - oldest - 1:04}-{today.month:02}"))
-            parts.append(("birth_month <= %s", f"{today.year - youngest:04}-{today.month:02}"))
+        if born := self.born(today):
+            parts += [("birth_month >= %s", born[0]), ("birth_month <= %s", born[1])]
         parts.append(("counted = %s", True))
         return " AND ".join(text for text, _ in parts), tuple(value for _, value in parts)
+
+    def born(self, today: date) -> tuple[str, str] | None:
+        """The months of birth of these ages, both included; whoever has a birthday this month may be on either side."""
+        if self.ages is None:
+            return None
+        youngest, oldest = self.ages
+        return f"{today.year - oldest - 1:04}-{today.month:02}", f"{today.year - youngest:04}-{today.month:02}"
 
     @property
     def filters(self) -> int:

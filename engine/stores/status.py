@@ -18,7 +18,7 @@ from engine.writer.write_order import Figures, OpenTurn, WriterState
 
 COLLECTION = "pipeline_status"
 HISTORY = "batches"
-HISTORY_KEPT = 2000
+HISTORY_KEPT = 7200    # an hour, even of turns of half a second
 TOOK_OVER = "Another stream took over while this one stood still; it writes nothing any more."
 
 Document = dict[str, Any]

@@ -1,5 +1,6 @@
 """The door, with Starlette's own client: what a stranger gets, from where one may send, how sessions begin and end."""
 
+import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -25,12 +26,14 @@ from tests.app.console_fake import FakeConsole
 
 BASE = "http://127.0.0.1:8501"
 ORIGIN = {"origin": BASE}
-PASSWORD = "a good password"
+PASSWORD, TYPED = "a good password", "ada@example.com"
 HTML = {"accept": "text/html"}
 
 
 async def behind(request: Request) -> PlainTextResponse:
     """Stands for Streamlit: whoever reads this is past the door."""
+    if request.url.path == "/headers":
+        return PlainTextResponse(json.dumps(dict(request.headers)))
     return PlainTextResponse(f"behind the door as {request.headers.get('x-console-name')}"
                              f" {request.headers.get('x-console-roles', '')}")
 
@@ -125,7 +128,8 @@ def test_a_wrong_sign_in_says_the_same_whatever_was_wrong(client: TestClient, co
     assert answer.status_code == 403
     assert words.NOT_ADMITTED in answer.text
     assert COOKIE not in answer.headers.get("set-cookie", "")
-    assert console.log.wrote[-1][:4] == ("stranger", "sign-in", name, "refused")
+    known = name if name in console.store.there else "an unknown account"    # what was typed may be a password
+    assert console.log.wrote[-1][:4] == ("stranger", "sign-in", known, "refused")
 
 
 def test_a_disabled_account_does_not_get_in(client: TestClient, console: FakeConsole) -> None:
@@ -215,9 +219,58 @@ def test_an_open_page_ends_within_five_seconds_of_the_revocation(client: TestCli
         console.store.end_all("ada")
         now[0] += 5
         open_page.send_text("two")
+        assert open_page.receive_text() == "ada two", "one more, upon which the page takes everything away"
+        open_page.send_text("three")
         with pytest.raises(WebSocketDisconnect) as ended:
             open_page.receive_text()
     assert ended.value.code == 4401
+
+
+def test_signing_out_while_cassandra_is_away_is_forgotten_here(client: TestClient, console: FakeConsole) -> None:
+    sign_in(client)
+    cookie = {"cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+    assert client.get("/", headers=cookie).status_code == 200
+    console.store.away = StoreAway("Cassandra does not answer.", "Cassandra")
+    answer = client.post("/sign-out", headers=ORIGIN)
+    assert answer.status_code == 503
+    assert COOKIE not in client.cookies
+    assert client.get("/", headers=cookie).status_code == 401
+
+
+def test_an_account_that_is_disabled_while_it_signs_in_is_not_in(client: TestClient, console: FakeConsole,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = console.store.begin
+
+    def disabled_just_before(*given: Any) -> Any:
+        console.store.disable("ada")
+        return begun(*given)
+
+    monkeypatch.setattr(console.store, "begin", disabled_just_before)
+    assert sign_in(client).status_code == 403
+    assert console.store.sessions() == []
+
+
+def test_streamlit_sees_itself_under_its_own_name_behind_a_proxy(client: TestClient, console: FakeConsole) -> None:
+    proxied = console.settings.console.model_copy(update={"origins": ["https://rollcall.example.org"]})
+    console.settings = console.settings.model_copy(update={"console": proxied})
+    sign_in(client)
+    there = {"host": "rollcall.example.org", "origin": "https://rollcall.example.org"}
+    told = client.get("/headers", headers=there).json()
+    assert (told["host"], told["origin"]) == ("127.0.0.1:8501", "http://127.0.0.1:8501")
+
+
+def test_an_error_that_nobody_foresaw_tells_a_number_and_nothing_else(client: TestClient, console: FakeConsole,
+                                                                      monkeypatch: pytest.MonkeyPatch,
+                                                                      caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*_: object) -> Any:
+        raise KeyError(TYPED)
+
+    monkeypatch.setattr(console.store, "admitted", broken)
+    answer = sign_in(client)
+    assert answer.status_code == 500
+    assert "nobody foresaw" in answer.text
+    assert TYPED not in answer.text + caplog.text
+    assert "KeyError" in caplog.text
 
 
 def test_every_answer_has_the_security_headers(client: TestClient) -> None:

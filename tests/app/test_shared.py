@@ -33,32 +33,44 @@ def test_five_failures_a_minute_and_no_more() -> None:
     clock = Clock()
     throttle = Throttle(5, clock)
     for _ in range(5):
-        assert throttle.wait_s("ada", "1.2.3.4") == 0
-        throttle.failed("ada", "1.2.3.4")
+        assert throttle.begin("ada", "1.2.3.4") == 0
         clock.at += 1
-    assert throttle.wait_s("ada") == pytest.approx(55)
-    assert throttle.wait_s("bob", "1.2.3.4") == pytest.approx(55)
-    assert throttle.wait_s("bob", "5.6.7.8") == 0
+    assert throttle.begin("ada") == pytest.approx(55)
+    assert throttle.begin("bob", "1.2.3.4") == pytest.approx(55)
+    assert throttle.begin("bob", "5.6.7.8") == 0
     clock.at += 55
-    assert throttle.wait_s("ada") == 0
-    throttle.failed("ada")
-    assert throttle.wait_s("ada") > 0, "one of the last five is still within the minute"
+    assert throttle.begin("ada") == 0
+    assert throttle.begin("ada") > 0, "one of the last five is still within the minute"
+
+
+def test_many_at_once_are_as_many_tries() -> None:
+    throttle = Throttle(5)
+    allowed: list[float] = []
+    threads = [threading.Thread(target=lambda: allowed.append(throttle.begin("ada"))) for _ in range(50)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert allowed.count(0.0) == 5
 
 
 def test_a_success_forgives_the_account_and_not_the_address() -> None:
-    throttle = Throttle(1, Clock())
-    throttle.failed("ada", "1.2.3.4")
-    throttle.succeeded("ada")
-    assert throttle.wait_s("ada") == 0
-    assert throttle.wait_s("1.2.3.4") > 0
+    throttle = Throttle(2, Clock())
+    throttle.begin("ada", "1.2.3.4")
+    throttle.begin("ada", "1.2.3.4")
+    throttle.not_counted("ada", "1.2.3.4")
+    throttle.forgiven("ada")
+    assert throttle.begin("ada") == 0
+    assert throttle.begin("1.2.3.4") == 0, "the one that succeeded is not counted"
+    assert throttle.begin("1.2.3.4") > 0
 
 
 def test_names_without_end_do_not_fill_the_memory() -> None:
     throttle = Throttle(1, Clock())
     for number in range(REMEMBERED + 100):
-        throttle.failed(f"name {number}")
-    assert len(throttle._failures) == REMEMBERED
-    assert throttle.wait_s(f"name {REMEMBERED + 99}") > 0
+        throttle.begin(f"name {number}")
+    assert len(throttle._tries) == REMEMBERED
+    assert throttle.begin(f"name {REMEMBERED + 99}") > 0
 
 
 class Store:
@@ -86,6 +98,24 @@ def test_a_session_is_asked_of_the_store_every_two_seconds() -> None:
         assert sessions.get("s1")
         clock.at += 0.1
     assert store.asked == 3
+
+
+def test_an_answer_that_was_under_way_does_not_bring_an_ended_session_back() -> None:
+    store, clock = Store(), Clock()
+    sessions = sessions_of(store, clock)
+    answer = store.session
+
+    def ended_meanwhile(number: str) -> SignedIn | None:
+        found = answer(number)
+        sessions.ended(number)
+        return found
+
+    store.session = ended_meanwhile    # type: ignore[method-assign]
+    sessions.get("s1")
+    assert sessions.get("s1") is None
+    store.away = True
+    clock.at += 10
+    assert sessions.get("s1") is None
 
 
 def test_while_the_store_is_away_little_may_be_done_and_not_for_long() -> None:

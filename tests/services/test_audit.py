@@ -124,6 +124,48 @@ def test_verify_names_what_was_cut_edited_or_added(flow: Flow, log: AuditLog, se
     assert says in report["broken"][0]["what"]
 
 
+def test_a_cut_end_stays_named_whatever_is_appended_after(flow: Flow, log: AuditLog, session: Any) -> None:
+    for number in range(5):
+        log.append("ada", "stream.stop", str(number), DONE)
+    session.execute(f"DELETE FROM {flow.settings.cassandra.keyspace}.audit WHERE bucket = 0 AND n >= 4")
+    log.append("eve", "audit.verify", "audit", BEGUN)
+    assert [link.what for link in log.broken()] == ["entries 4 to 5 are missing"]
+    assert [entry.n for entry in log.entries()] == [6, 3, 2, 1]
+
+
+def test_an_entry_of_which_parts_were_taken_is_named(flow: Flow, log: AuditLog, session: Any) -> None:
+    for number in range(3):
+        log.append("ada", "stream.stop", str(number), DONE)
+    session.execute(f"DELETE at, who, seal FROM {flow.settings.cassandra.keyspace}.audit WHERE bucket = 0 AND n = 2")
+    assert "entry 2 is not as it was written" in flow.rollcall("audit", "verify", code=1).stdout
+
+
+def test_a_damaged_line_of_the_file_holds_nothing_up(flow: Flow, log: AuditLog, away: AuditLog) -> None:
+    away.append_or_keep("ada", "stream.stop", "stream", DONE)
+    spool = flow.settings.state / "audit" / "spool.jsonl"
+    with spool.open("a") as file:
+        file.write('["2026-11-28T09:00')    # the disk was full
+    away.append_or_keep("bob", "producer.stop", "producer", DONE)
+    log.append("ada", "sign-out", "ada", DONE)
+    assert [(entry.who, entry.act) for entry in log.entries()] == [
+        ("ada", "sign-out"), ("bob", "producer.stop"), ("system audit", "audit.spool"), ("ada", "stream.stop")]
+    assert '"2026-11-28T09:00' in spool.with_name("spool.damaged").read_text()
+    assert log.broken() == []
+
+
+def test_a_full_disk_does_not_keep_the_stream_from_stopping(flow: Flow, log: AuditLog, away: AuditLog,
+                                                            caplog: pytest.LogCaptureFixture) -> None:
+    spool = flow.settings.state / "audit" / "spool.jsonl"
+    spool.parent.mkdir(parents=True, exist_ok=True)
+    spool.symlink_to("/dev/full")
+    done = []
+    with away.acting("ada", "stream.stop", "stream"):
+        done.append("stopped")
+    spool.unlink()
+    assert done == ["stopped"]
+    assert "the audit has lost an entry" in caplog.text
+
+
 def test_two_entries_that_changed_places_are_named(flow: Flow, log: AuditLog, session: Any) -> None:
     for number in range(4):
         log.append("ada", "stream.stop", str(number), DONE)
