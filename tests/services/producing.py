@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
 
 from engine.clients import kafka_consumer, mongo_client
 from engine.producer import Produced, produce
@@ -31,12 +32,21 @@ class Tail:
 
     def read(self) -> list[Any]:
         """What came since the last read, in the order of each partition."""
-        ends = self._consumer.end_offsets(self._partitions)
-        records = []
+        ends, records = self._ends(), []
         while any(self._consumer.position(partition) < ends[partition] for partition in self._partitions):
             for some in self._consumer.poll(timeout_ms=500).values():
                 records += some
         return records
+
+    def _ends(self) -> dict[TopicPartition, int]:
+        """The ends of the partitions; of a broker that has just come back it is asked until it knows them."""
+        limit = time.monotonic() + LIMIT_S
+        while True:
+            try:
+                return dict(self._consumer.end_offsets(self._partitions))
+            except KafkaTimeoutError:
+                if time.monotonic() > limit:
+                    raise
 
     def close(self) -> None:
         """Lets go of the broker."""
