@@ -21,6 +21,7 @@ from app.listing import PAGES
 from engine.clients import cassandra_session, mongo_client
 from engine.processes import left_over
 from engine.settings import Settings
+from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog
 from engine.stores.status import Status
 from governance.permissions import allowed
@@ -269,6 +270,16 @@ def stops_while_cassandra_is_away(console: Installed, page: Page) -> None:
     page.get_by_role("button", name=words.STOP).click()
     expect(badge(page, "stopped")).to_be_visible(timeout=HEALED_WITHIN_MS)
     assert console.processes.status()["producer"].state == "stopped"
+
+
+def test_a_page_that_is_open_is_emptied_when_its_session_is_ended(console: Installed, page: Page) -> None:
+    console.sign_in(page, "officer")
+    console.go(page, "profiles")
+    expect(page.get_by_text("Page 1: ")).to_be_visible()
+    with cassandra_session(console.settings, "governance") as session:
+        assert Accounts(console.settings, session).end_all("officer") >= 1
+    expect(page.get_by_role("heading", name=words.SIGN_IN)).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Page 1: ")).to_have_count(0)
 
 
 def test_signing_out_ends_the_page_that_is_open(console: Installed, page: Page) -> None:
