@@ -14,7 +14,7 @@ SHORT = ["stop mongo", "kill stream"]
 def test_nothing_is_lost_or_counted_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROLLCALL_HOME", "set by the run, and back again after the test")
     said: list[str] = []
-    report = run(tmp_path / "var", SHORT, 7, 200.0, said.append, stopped_s=12.0)
+    report = run(tmp_path / "var", SHORT, 7, 60.0, said.append, stopped_s=12.0)
     assert [fault.kind for fault in report.faults] == SHORT
     assert (report.lost, report.double, report.findings, report.mismatches) == (0, 0, [], 0), said
     assert report.rows > 1000
