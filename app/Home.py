@@ -7,6 +7,7 @@ import streamlit as st
 
 from app import parts, words
 from app.listing import PAGES
+from app.parts import sign_in_link
 from app.sessions import Viewer
 from governance.permissions import allowed
 
@@ -17,7 +18,7 @@ st.set_page_config(page_title=words.PRODUCT, page_icon=str(ICON), layout="wide")
 
 def _stranger() -> None:
     st.title(words.SIGN_IN, anchor=False)
-    st.link_button(words.SIGN_IN, "/sign-in")
+    sign_in_link()
 
 
 def _no_pages() -> None:

@@ -50,6 +50,11 @@ def open_page(key: str) -> Viewer:
     return looks
 
 
+def sign_in_link() -> None:
+    """The way to the door, as a plain link: what a button needs is no longer served to somebody whose session has ended."""
+    st.html(f'<a href="/sign-in" target="_self">{words.SIGN_IN}</a>')
+
+
 def changed(name: str, now_is: bool) -> None:
     """Runs the whole page again when something it does not read by itself is otherwise than at its last run."""
     if st.session_state.get(name, False) != now_is:
@@ -154,7 +159,7 @@ def _required(action: str) -> Viewer:
     looks = viewer()
     if looks is None:
         st.error(words.SESSION_ENDED, icon=":material/lock:")
-        st.link_button(words.SIGN_IN, "/sign-in")
+        sign_in_link()
         st.stop()
     if not looks.may(action):
         st.error(words.may_not(action, looks.roles) if looks.confirmed

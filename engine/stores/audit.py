@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from cassandra import ConsistencyLevel, WriteTimeout
+from cassandra import ConsistencyLevel, ReadTimeout, WriteTimeout
 from cassandra.query import SimpleStatement
 
 from engine.clients import cassandra_session, mapped
@@ -33,7 +33,7 @@ log = logging.getLogger("rollcall.audit")
 IN_ONE_BUCKET = 10_000
 """Entries of one partition."""
 
-TRIED_FOR_S = 10.0
+TRIED_FOR_S = 30.0
 PAGE = 500
 COLUMNS = ", ".join(f'"{column.name}"' for column in AUDIT.columns if column.name != AUDIT.key)
 
@@ -207,31 +207,39 @@ class AuditLog:
 
     def _append(self, at: datetime, who: str, act: str, target: str, result: str, why: str) -> Entry:
         limit = time.monotonic() + TRIED_FOR_S
-        while True:
-            # what this installation knows to have been written stays a gap for ever when it is cut off
-            last = max(self._newest(), self.head(), key=lambda known: known.n)
-            made = Entry(last.n + 1, moment(at), who, act, target, result, why, last.seal).sealed(self._keys.audit_seal)
-            if self._insert(made):
-                write_secret(self._head, json.dumps({"n": made.n, "seal": made.seal}).encode())
-                return made
-            if time.monotonic() > limit:
-                raise StoreAway("Cassandra gives no place in the audit: others write to it all the time.", "Cassandra")
+        made: Entry | None = None
+        while time.monotonic() < limit:
+            try:
+                if made is not None and self._stands(made):
+                    return self._written(made)
+                # what this installation knows to have been written stays a gap for ever when it is cut off
+                last = max(self._newest(), self.head(), key=lambda known: known.n)
+                made = Entry(last.n + 1, moment(at), who, act, target, result, why, last.seal).sealed(self._keys.audit_seal)
+                if self._insert(made):
+                    return self._written(made)
+            except (WriteTimeout, ReadTimeout):    # others want the same place; what was tried may have been in time
+                continue
+        raise StoreAway("Cassandra gives no place in the audit: others write to it all the time.", "Cassandra")
+
+    def _written(self, entry: Entry) -> Entry:
+        write_secret(self._head, json.dumps({"n": entry.n, "seal": entry.seal}).encode())
+        return entry
 
     def _insert(self, entry: Entry) -> bool:
-        """Whether the entry has the place now. After a time-out, which may have been in time, it is looked at."""
-        bucket = entry.n // IN_ONE_BUCKET
-        try:
-            done = self._session.execute(SimpleStatement(
-                f"INSERT INTO {self._table} (bucket, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)}) IF NOT EXISTS",
-                serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL),
-                (bucket, entry.n, entry.at, entry.who, entry.act, entry.target, entry.result, entry.why, entry.previous,
-                 entry.seal))
-            return bool(done.was_applied)
-        except WriteTimeout:    # others wanted the same place at the same time
-            there = self._session.execute(SimpleStatement(
-                f"SELECT seal FROM {self._table} WHERE bucket = %s AND n = %s",
-                consistency_level=ConsistencyLevel.LOCAL_SERIAL), (bucket, entry.n)).one()
-            return there is not None and there.seal == entry.seal
+        """Whether the entry has the place now."""
+        done = self._session.execute(SimpleStatement(
+            f"INSERT INTO {self._table} (bucket, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)}) IF NOT EXISTS",
+            serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL),
+            (entry.n // IN_ONE_BUCKET, entry.n, entry.at, entry.who, entry.act, entry.target, entry.result, entry.why,
+             entry.previous, entry.seal))
+        return bool(done.was_applied)
+
+    def _stands(self, entry: Entry) -> bool:
+        """Whether an entry has its place although nobody said so."""
+        there = self._session.execute(SimpleStatement(
+            f"SELECT seal FROM {self._table} WHERE bucket = %s AND n = %s",
+            consistency_level=ConsistencyLevel.LOCAL_SERIAL), (entry.n // IN_ONE_BUCKET, entry.n)).one()
+        return there is not None and bool(there.seal == entry.seal)
 
     def _newest(self) -> Head:
         """The newest entry in the store."""

@@ -31,7 +31,8 @@ def tab_of(browser: Browser, allowed: tuple[str, ...] = (), **options: Any) -> I
     tab.on("request", lambda sent: wrong.append(sent.url) if leaves(sent.url) else None)
     yield tab
     context.close()
-    assert [text for text in wrong if not any(part in text for part in allowed)] == []
+    left = [text for text in wrong if not any(part in text for part in allowed)]
+    assert left == [], left
 
 
 def leaves(url: str) -> bool:

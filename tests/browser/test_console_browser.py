@@ -272,14 +272,17 @@ def stops_while_cassandra_is_away(console: Installed, page: Page) -> None:
     assert console.processes.status()["producer"].state == "stopped"
 
 
-def test_a_page_that_is_open_is_emptied_when_its_session_is_ended(console: Installed, page: Page) -> None:
-    console.sign_in(page, "officer")
-    console.go(page, "profiles")
-    expect(page.get_by_text("Page 1: ")).to_be_visible()
-    with cassandra_session(console.settings, "governance") as session:
-        assert Accounts(console.settings, session).end_all("officer") >= 1
-    expect(page.get_by_role("heading", name=words.SIGN_IN)).to_be_visible(timeout=10_000)
-    expect(page.get_by_text("Page 1: ")).to_have_count(0)
+def test_a_page_that_is_open_is_emptied_when_its_session_is_ended(console: Installed, browser: Browser) -> None:
+    # the page goes on asking, and is refused at the door; it is none of those that a stranger has
+    refused = ("/_stcore/stream", "WebSocket", "does not seem to exist", "(Unauthorized)")
+    with tab_of(browser, (*PROBES, *refused), viewport=DESKTOP) as page:
+        console.sign_in(page, "officer")
+        console.go(page, "profiles")
+        expect(page.get_by_text("Page 1: ")).to_be_visible()
+        with cassandra_session(console.settings, "governance") as session:
+            assert Accounts(console.settings, session).end_all("officer") >= 1
+        expect(page.get_by_role("heading", name=words.SIGN_IN)).to_be_visible(timeout=10_000)
+        expect(page.get_by_text("Page 1: ")).to_have_count(0)
 
 
 def test_signing_out_ends_the_page_that_is_open(console: Installed, page: Page) -> None:

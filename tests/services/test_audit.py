@@ -1,5 +1,6 @@
 """The audit on a real Cassandra: appended by many at once, strict, spooled while it is away, and found out when touched."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -153,15 +154,15 @@ def test_a_damaged_line_of_the_file_holds_nothing_up(flow: Flow, log: AuditLog, 
     assert log.broken() == []
 
 
-def test_a_full_disk_does_not_keep_the_stream_from_stopping(flow: Flow, log: AuditLog, away: AuditLog,
+def test_a_full_disk_does_not_keep_the_stream_from_stopping(away: AuditLog, monkeypatch: pytest.MonkeyPatch,
                                                             caplog: pytest.LogCaptureFixture) -> None:
-    spool = flow.settings.state / "audit" / "spool.jsonl"
-    spool.parent.mkdir(parents=True, exist_ok=True)
-    spool.symlink_to("/dev/full")
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("engine.stores.audit.os.fsync", full)
     done = []
     with away.acting("ada", "stream.stop", "stream"):
         done.append("stopped")
-    spool.unlink()
     assert done == ["stopped"]
     assert "the audit has lost an entry" in caplog.text
 
