@@ -53,7 +53,7 @@ def _add() -> None:
 
     def do(_: str) -> str:
         st.session_state[_PASSWORD] = console().accounts().add(name, roles)
-        return f"Account {name} is made."
+        return words.account_made(name)
 
     act("accounts.change", name, do, f"add as {', '.join(roles)}")
 
@@ -71,18 +71,18 @@ def _change(name: str, what: str, do: Callable[[], str]) -> None:
 
 def _set_roles(name: str, roles: Sequence[str]) -> str:
     console().accounts().set_roles(name, roles)
-    return f"Account {name} is now: {', '.join(roles)}."
+    return words.account_is(name, roles)
 
 
 def _reset(name: str) -> str:
     st.session_state[_PASSWORD] = console().accounts().reset(name)
-    return f"Account {name} has a new password and is signed out."
+    return words.password_made(name)
 
 
 def _disable(name: str, disabled: bool) -> str:
     console().accounts().disable(name, disabled)
-    return f"Account {name} is {'disabled' if disabled else 'enabled'} and signed out."
+    return words.account_disabled(name, disabled)
 
 
 def _revoke(name: str) -> str:
-    return f"{console().accounts().end_all(name)} sessions of {name} are ended."
+    return words.sessions_ended(console().accounts().end_all(name), name)

@@ -59,7 +59,5 @@ def _in_words(report: dict[str, object]) -> str:
     if not report["ok"]:    # what and how many: the places name people, and this goes into the audit
         kinds = ", ".join(f"{number} x {kind}" for kind, number in findings.most_common())
         more = f" and {report['more']} more" if report["more"] else ""
-        raise Differs(f"As of turn {report['turn']} places differ: {kinds}{more}. `rollcall verify` names each; Recount sets "
-                      "aggregates right, docs/operating.md says what to do about rows.")
-    return (f"As of turn {report['turn']} everything agrees: {report['records']:,} records, {report['rows']:,} rows, "
-            f"{report['dead_letters']:,} dead letters, {report['documents']:,} documents.")
+        raise Differs(words.differs(report["turn"], kinds + more))
+    return words.agrees(report["turn"], report["records"], report["rows"], report["dead_letters"], report["documents"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from app import words
 from engine.errors import RollcallError
 
 LINES = 200
@@ -62,7 +63,7 @@ class Jobs:
             job.result, job.failed = str(error), True
         finally:
             if not job.result:    # what nobody foresaw goes to the log as the thread's end
-                job.result, job.failed = "It ended in an error that nobody foresaw; the console's log has it.", True
+                job.result, job.failed = words.JOB_UNFORESEEN, True
             job.ended = datetime.now(UTC)
 
 

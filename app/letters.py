@@ -58,7 +58,7 @@ def parts(letter: DeadLetter) -> list[dict[str, Any]]:
     try:
         return [{"path": part.path, "holds": part.holds, "category": part.category} for part in outline(parsed(letter.value))]
     except ValueError:
-        holds = first_bytes(letter.value) if letter.opened else "it cannot be opened: is keys.json the right one?"
+        holds = first_bytes(letter.value) if letter.opened else words.CANNOT_OPEN
         return [{"path": "(the whole)", "holds": holds, "category": ""}]
 
 
@@ -132,5 +132,5 @@ def _still(places: Sequence[str]) -> tuple[Box, list[DeadLetter]]:
     wanted = set(places)
     letters = [letter for letter in box.standing if letter.place in wanted]
     if not letters:
-        raise Gone("None of them stands any more: somebody has handled them.")
+        raise Gone(words.LETTERS_GONE)
     return box, letters

@@ -81,9 +81,9 @@ def _tell() -> None:
         (st.success if kind == "done" else st.error)(text, icon=words.ICON_DONE if kind == "done" else words.ICON_FAILED)
 
 
-def live(action: str, draw: Callable[[Viewer], None], *, moving: bool = True) -> None:
+def live(action: str, draw: Callable[[Viewer], None]) -> None:
     """A panel that draws itself again at the viewer's refresh rate, and asks each time whether they still may."""
-    @st.fragment(run_every=refresh_s() if moving else None)
+    @st.fragment(run_every=refresh_s())
     def panel() -> None:
         # an act of this panel has something to say at the top, or the session has ended: then all of the page goes
         if st.session_state.get(_SAID) or viewer() is None:

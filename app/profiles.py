@@ -22,10 +22,10 @@ OLDEST = 110
 DOMAINS_OFFERED = 200
 
 COLUMNS = {
-    "uuid": st.column_config.TextColumn("Uuid", width=310),
-    "display_name": "Initials", "nat": words.NATIONALITY, "country": "Country", "gender": "Gender", "age": words.AGE,
-    "city": "City", "email_domain": words.DOMAIN, "pinned": "Rectified",
-    "first_seen": st.column_config.DatetimeColumn("First seen (UTC)", format="YYYY-MM-DD HH:mm:ss"),
+    "uuid": st.column_config.TextColumn(words.UUID, width=310),
+    "display_name": words.INITIALS, "nat": words.NATIONALITY, "country": words.COUNTRY, "gender": words.GENDER, "age": words.AGE,
+    "city": words.CITY, "email_domain": words.DOMAIN, "pinned": words.RECTIFIED,
+    "first_seen": st.column_config.DatetimeColumn(words.FIRST_SEEN, format="YYYY-MM-DD HH:mm:ss"),
 }
 
 _STATES, _FOR, _REVEALED = "profiles-states", "profiles-for", "profiles-revealed"
@@ -74,7 +74,7 @@ def count(wanted: Wanted, counted: Counted | None) -> str:
     if st.session_state.get("profiles-counted-for") != key:
         st.session_state["profiles-counted-for"], st.session_state["profiles-counted"] = key, _browse().count(wanted)
     number = st.session_state["profiles-counted"]
-    return "many" if number is None else f"{number:,}" if number <= COUNTED_TO else f"{COUNTED_TO:,}+"
+    return words.MANY if number is None else f"{number:,}" if number <= COUNTED_TO else f"{COUNTED_TO:,}+"
 
 
 def reveal_panel() -> None:
@@ -107,7 +107,7 @@ def _reveal() -> None:
     try:
         uuid = str(UUID(who))
     except ValueError:
-        say("failed", words.failed("This is no uuid; the list below has them."))
+        say("failed", words.failed(words.NO_UUID))
         return
     if len(why) < SHORTEST_REASON:
         say("failed", words.NO_REASON)

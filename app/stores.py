@@ -33,6 +33,7 @@ from engine.stores.status import Status
 
 PRINCIPAL = "console"
 TRIED_EVERY_S = 2.0
+LETTERS_EVERY_S = 5.0
 COUNTED_EVERY_S, COUNTING_SHARE = 5.0, 0.02
 """Seconds between two counts of all rows at least, and the share of the time that counting may take: it reads the table."""
 
@@ -50,6 +51,7 @@ class Held:
         self._consumer: KafkaConsumer | None = None
         self._failed: dict[str, tuple[float, RollcallError]] = {}
         self._locks = {name: threading.Lock() for name in ("cassandra", "mongo", "kafka")}
+        self._box: tuple[float, Box | None] = (float("-inf"), None)
         self._rows: int | None = None
         self._count_at = float("-inf")
 
@@ -85,12 +87,16 @@ class Held:
                 raise
 
     def letters(self) -> dict[str, int]:
-        """How many dead letters are in each state."""
-        return self.box().counts
+        """How many dead letters are in each state, as they were read a moment ago, for Flow or for their own page."""
+        at, box = self._box
+        fresh = box if box is not None and time.monotonic() - at < LETTERS_EVERY_S else self.box()
+        return fresh.counts
 
     def box(self) -> Box:
-        """All dead letters."""
-        return dead_letters.read(self.settings, PRINCIPAL, self.keys)
+        """All dead letters, as they are now."""
+        box = dead_letters.read(self.settings, PRINCIPAL, self.keys)
+        self._box = time.monotonic(), box
+        return box
 
     def rows(self) -> int | None:
         """How many rows there are, counted now and then."""
@@ -130,7 +136,7 @@ class Console:
         self.hops: Kept[list[Hop]] = Kept(lambda: health.look(stores, processes), 2.0)
         self.history: Kept[list[dict[str, Any]]] = Kept(self._history, 10.0)
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(self._status, 2.0)
-        self.letters: Kept[Box] = Kept(stores.box, 5.0)
+        self.letters: Kept[Box] = Kept(stores.box, LETTERS_EVERY_S)
         self.counted: Kept[Counted] = Kept(self._counted, 4.0)
 
     @property

@@ -133,6 +133,7 @@ def unforeseen(number: str) -> str:
 
 # --- programs
 START, STOP = "Start", "Stop"
+JOB_UNFORESEEN = "It ended in an error that nobody foresaw; `rollcall logs console` has where."
 LOG, NO_LOG, LOG_NEWEST_FIRST = "Log", "The log is empty.", "The newest line stands first."
 STATES = {"running": "Running", "starting": "Starting", "stopping": "Stopping", "stopped": "Stopped", "ended": "Ended",
           "failing": "Failing, tried again", "failed": "Failed"}
@@ -206,6 +207,7 @@ SOURCE, SENT, SKIPPED, DROPPED, PLACE = "Source", "Sent", "Skipped as erased", "
 CHANGE = "Source and rate"
 CHANGE_HELP = "Kept in settings.toml of this installation; a running producer is started again with it."
 RATE_LABEL, SOURCE_LABEL, FILE_LABEL, APPLY = "People a second (0: as fast as it goes)", "Source", "File of the replay", "Apply"
+REPLAY_FILE = "The replay source needs the path of a file on the machine of the producer."
 SYNTHETIC = "These people are made up on this machine."
 NOT_SENT_YET = "The producer has not sent anything yet. Start begins with the first page of its source."
 
@@ -224,7 +226,23 @@ LAST_HOUR = "The last hour"
 NO_TURNS = "No turn was closed in the last hour. Start the stream, and the producer if nobody arrives."
 RECORDS_A_SECOND, LAG, SECONDS_BY_STEP = "Records a second", "Records behind", "Seconds of a turn, by step"
 TOTALS, CHECKPOINT, OFFSETS = "Since the first turn", "Checkpoint", "Offsets read"
+
+
+def differs(turn: object, kinds: str) -> str:
+    """What a verify found: how many of what, not where, for places name people and this goes into the audit."""
+    return (f"As of turn {turn} places differ: {kinds}. `rollcall verify` names each; Recount sets aggregates right, "
+            "docs/operating.md says what to do about rows.")
+
+
+def agrees(turn: object, records: object, rows: object, letters: object, documents: object) -> str:
+    """A verify that found nothing."""
+    return (f"As of turn {turn} everything agrees: {records} records, {rows} rows, {letters} dead letters, "
+            f"{documents} documents.")
+
+
 # --- profiles
+UUID, INITIALS, COUNTRY, GENDER, CITY, RECTIFIED, FIRST_SEEN = (
+    "Uuid", "Initials", "Country", "Gender", "City", "Rectified", "First seen (UTC)")
 NATIONALITY, AGE, DOMAIN, EMAIL = "Nationality", "Age", "E-mail domain", "Exact e-mail"
 ANY, SEARCH = "Any", "Search"
 EMAIL_HELP = "Found by its token: the address itself is neither stored nor kept. It is not shown again."
@@ -236,6 +254,8 @@ REVEAL_DO, REVEAL_HIDE = "Reveal", "Hide now"
 REVEAL_SAYS = "For one person, for 60 seconds, with a reason. The audit has it before you see anything."
 NO_REASON = "Not done. Say why: at least ten characters, as somebody will read them in a year."
 REVEALED = "Revealed. It is hidden again after 60 seconds."
+NO_UUID = "This is no uuid; the list below has them."
+MANY = "many"
 NO_SUCH_PERSON = "There is no row of this person."
 
 
@@ -253,13 +273,14 @@ SETTLING = "A turn is being written: some figures may be a moment ahead of other
 
 # --- dead letters
 REASON, FIRST_MET, ATTEMPTS, STATE, HOLDS = "Reason", "First met", "Attempts", "State", "What it is made of"
+LETTERS_GONE = "None of them stands any more: somebody has handled them."
+CANNOT_OPEN = "it cannot be opened: is keys.json the right one?"
 NO_LETTERS = "No dead letter stands. Records that cannot be used appear here, with their reason."
 CONTAINS, CHOSEN, ALL_CHOSEN = "Reason contains", "Choose rows, or act on all that fit.", "all that fit"
 DRY_RUN, REDRIVE, DISCARD = "Dry run", "Redrive", "Discard"
 DISCARD_WHY, DISCARD_SURE = "Why (kept with your name; no personal value)", "Type DISCARD: nothing brings them back"
 DISCARD_WORD = "DISCARD"
 NOT_SURE = "Not done. Type the word, and say why."
-NO_CHOICE = "Not done. There is nothing to act on."
 
 
 def letters_chosen(number: int, chosen: bool) -> str:
@@ -281,6 +302,32 @@ NOT_YOURSELF = "Not done. You would sign yourself out for good; another admin ca
 SIGNED_IN, BEGAN, ADDRESS, BROWSER = "Signed in", "Began", "Address", "Browser"
 CHOOSE_ACCOUNT = "Choose the account that is to change."
 SHOWN_ONCE = "Password, shown this once. Give it to its owner by a safe way:"
+
+
+def account_made(name: str) -> str:
+    """After Add."""
+    return f"Account {name} is made."
+
+
+def account_is(name: str, roles: Collection[str]) -> str:
+    """After Set roles."""
+    return f"Account {name} is now: {', '.join(sorted(roles))}."
+
+
+def password_made(name: str) -> str:
+    """After New password."""
+    return f"Account {name} has a new password and is signed out."
+
+
+def account_disabled(name: str, disabled: bool) -> str:
+    """After Disable and Enable."""
+    return f"Account {name} is {'disabled' if disabled else 'enabled'} and signed out."
+
+
+def sessions_ended(number: int, name: str) -> str:
+    """After the end of an account's sessions."""
+    return f"{number} sessions of {name} are ended."
+
 
 # --- audit
 ENTRY, WHEN, WHO, ACT, TARGET, RESULT, WHY = "Entry", "When", "Who", "Act", "On", "Result", "Why"

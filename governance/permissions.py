@@ -19,7 +19,6 @@ class Role(StrEnum):
     ADMIN = "admin"                # accounts; sees everything that is masked, reveals nothing
 
 
-EVERYBODY = frozenset(Role)
 _WATCH = frozenset({Role.OPERATOR, Role.OFFICER, Role.KAFKA_ADMIN, Role.ADMIN})
 _LOOK = frozenset({Role.OPERATOR, Role.OFFICER, Role.ADMIN})
 _RUN = frozenset({Role.OPERATOR})

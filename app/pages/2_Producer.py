@@ -43,7 +43,7 @@ def apply() -> None:
 
     def do(_: str) -> str:
         if source == "replay" and not file.strip():
-            raise SettingsInvalid("The replay source needs the path of a file on the machine of the producer.")
+            raise SettingsInvalid(words.REPLAY_FILE)
         running = console().processes.status()["producer"].pid is not None
         change(load(), "producer", {"source": source, "rate": float(rate), "file": file.strip()})
         if running:

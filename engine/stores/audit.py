@@ -20,12 +20,12 @@ from cassandra import ConsistencyLevel, ReadTimeout, WriteTimeout
 from cassandra.query import SimpleStatement
 
 from engine.clients import cassandra_session, mapped
-from engine.errors import RollcallError, StoreAway
+from engine.errors import RollcallError, SignInRefused, StoreAway
 from engine.sealing import KeyRing, load_keys
 from engine.secrets import write_secret
 from engine.settings import Settings
 from engine.stores.schema import AUDIT
-from governance.audit import BEGUN, DONE, FAILED, FIRST, Broken, Entry, Head, broken, moment
+from governance.audit import BEGUN, DONE, FAILED, Broken, Entry, Head, broken, moment
 from governance.permissions import UNAUDITED_TOO
 
 log = logging.getLogger("rollcall.audit")
@@ -68,20 +68,6 @@ class AuditLog:
         self._folder = settings.state / "audit"
         self._spool, self._head = self._folder / "spool.jsonl", self._folder / "head.json"
         self._damaged = self._folder / "spool.damaged"
-        self._bucket = 0
-
-    @classmethod
-    @contextmanager
-    def opened_or_kept(cls, settings: Settings, principal: str = "governance") -> Iterator[Self]:
-        """The same; but while Cassandra is away one that keeps entries in the file, for acts of UNAUDITED_TOO."""
-        keys = load_keys(settings)
-        with ExitStack() as stack:
-            session: Any
-            try:
-                session = stack.enter_context(cassandra_session(settings, principal))
-            except RollcallError as error:
-                session = Away(error)
-            yield cls(settings, session, keys)
 
     @classmethod
     @contextmanager
@@ -89,6 +75,17 @@ class AuditLog:
         """The audit over a session of its own. Raises StoreAway, SignInRefused."""
         with cassandra_session(settings, principal) as session:
             yield cls(settings, session, load_keys(settings))
+
+    @classmethod
+    @contextmanager
+    def opened_or_kept(cls, settings: Settings, principal: str = "governance") -> Iterator[Self]:
+        """As `opened`; but while Cassandra is away one that keeps entries in the file, for acts of UNAUDITED_TOO."""
+        with ExitStack() as stack:
+            try:
+                audit = stack.enter_context(cls.opened(settings, principal))
+            except (StoreAway, SignInRefused) as error:
+                audit = cls(settings, Away(error), load_keys(settings))
+            yield audit
 
     @contextmanager
     def acting(self, who: str, act: str, target: str = "", why: str = "") -> Iterator[Acting]:
@@ -244,13 +241,12 @@ class AuditLog:
     def _newest(self) -> Head:
         """The newest entry in the store."""
         statement = f"SELECT n, seal FROM {self._table} WHERE bucket = %s ORDER BY n DESC LIMIT 1"
-        newest = Head()
         known = [row.bucket for row in self._session.execute(f"SELECT DISTINCT bucket FROM {self._table}")]
-        if known:
-            row = self._session.execute(SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL),
-                                        (max(known),)).one()
-            newest = Head(row.n, row.seal) if row else newest
-        return newest if newest.n else Head(0, FIRST)
+        if not known:
+            return Head()
+        row = self._session.execute(SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL),
+                                    (max(known),)).one()
+        return Head(row.n, row.seal or "") if row else Head()
 
 
 def _entry(row: Any) -> Entry:
