@@ -23,7 +23,8 @@ DOMAINS_OFFERED = 200
 
 COLUMNS = {
     "uuid": st.column_config.TextColumn(words.UUID, width=310),
-    "display_name": words.INITIALS, "nat": words.NATIONALITY, "country": words.COUNTRY, "gender": words.GENDER, "age": words.AGE,
+    "display_name": words.INITIALS, "nat": words.NATIONALITY, "country": words.COUNTRY,
+    "gender": words.GENDER, "age": words.AGE,
     "city": words.CITY, "email_domain": words.DOMAIN, "pinned": words.RECTIFIED,
     "first_seen": st.column_config.DatetimeColumn(words.FIRST_SEEN, format="YYYY-MM-DD HH:mm:ss"),
 }
