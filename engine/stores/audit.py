@@ -9,6 +9,7 @@ import fcntl
 import json
 import logging
 import os
+import random
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -34,6 +35,9 @@ IN_ONE_BUCKET = 10_000
 """Entries of one partition."""
 
 TRIED_FOR_S = 30.0
+RETRY_WITHIN_S = 0.5
+_CHANCE = random.SystemRandom()
+
 PAGE = 500
 COLUMNS = ", ".join(f'"{column.name}"' for column in AUDIT.columns if column.name != AUDIT.key)
 
@@ -204,18 +208,21 @@ class AuditLog:
 
     def _append(self, at: datetime, who: str, act: str, target: str, result: str, why: str) -> Entry:
         limit = time.monotonic() + TRIED_FOR_S
-        made: Entry | None = None
+        tried: Entry | None = None    # one of which nobody said whether it was in time
         while time.monotonic() < limit:
             try:
-                if made is not None and self._stands(made):
-                    return self._written(made)
+                if tried is not None and self._stands(tried):
+                    return self._written(tried)
+                tried = None
                 # what this installation knows to have been written stays a gap for ever when it is cut off
                 last = max(self._newest(), self.head(), key=lambda known: known.n)
                 made = Entry(last.n + 1, moment(at), who, act, target, result, why, last.seal).sealed(self._keys.audit_seal)
+                tried = made
                 if self._insert(made):
                     return self._written(made)
-            except (WriteTimeout, ReadTimeout):    # others want the same place; what was tried may have been in time
-                continue
+                tried = None    # another has the place, and what stands there is no entry of ours however alike it is
+            except (WriteTimeout, ReadTimeout):    # others want the same place: not all at the same time again
+                time.sleep(_CHANCE.uniform(0.0, RETRY_WITHIN_S))
         raise StoreAway("Cassandra gives no place in the audit: others write to it all the time.", "Cassandra")
 
     def _written(self, entry: Entry) -> Entry:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from engine.sealing import ensure_keys, load_keys
 from engine.settings import CLONE, Settings
 from engine.stores import audit as audits
 from engine.stores.audit import AuditLog, Away, NotAudited
-from governance.audit import BEGUN, DONE, FAILED, REFUSED
+from governance.audit import BEGUN, DONE, FAILED, REFUSED, Head, moment
 from tests.services.flow import Flow
 
 pytestmark = pytest.mark.services
@@ -83,9 +84,10 @@ def test_those_on_another_machine_take_no_number_twice(flow: Flow, log: AuditLog
 
     def appended(one: AuditLog) -> None:
         for number in range(10):
-            one.append("somebody", "flow.read", str(number), DONE)
+            one.append(who[one], "flow.read", str(number), DONE)
 
-    threads = [threading.Thread(target=appended, args=(one,)) for one in (log, elsewhere)]
+    who = {log: "somebody here", elsewhere: "somebody there"}
+    threads = [threading.Thread(target=appended, args=(one,)) for one in who]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -93,6 +95,19 @@ def test_those_on_another_machine_take_no_number_twice(flow: Flow, log: AuditLog
     assert [entry.n for entry in log.entries()] == list(range(20, 0, -1))
     assert log.broken() == []
     assert elsewhere.broken() == []
+
+
+def test_an_entry_exactly_like_ours_is_not_taken_for_ours(flow: Flow, log: AuditLog, session: Any, tmp_path: Path,
+                                                         monkeypatch: pytest.MonkeyPatch) -> None:
+    at = moment(datetime.now(UTC))
+    monkeypatch.setattr(audits, "moment", lambda _: at)
+    elsewhere = AuditLog(flow.settings.model_copy(update={"home": tmp_path}), session, flow.keys)
+    newest, old = elsewhere._newest, [Head()]
+    monkeypatch.setattr(elsewhere, "_newest", lambda: old.pop() if old else newest())    # it looks just before the other writes
+    for one in (log, elsewhere):
+        one.append("ada", "stream.stop", "stream", DONE)
+    assert [entry.n for entry in log.entries()] == [2, 1]
+    assert log.broken() == []
 
 
 def test_the_chain_goes_on_from_bucket_to_bucket(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
