@@ -31,7 +31,7 @@ proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real serve
 	$(BIN)/pytest tests/writer/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
 
 proof-services: $(READY) ## the long form of the service tests that have one; the result goes into docs/proofs
-	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py) --proof docs/proofs/services.json
+	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py stop.py) --proof docs/proofs/services.json
 
 proof-faults: $(READY) ## every kind of fault three times on the real processes (half an hour); the result goes into docs/proofs
 	$(BIN)/python -m bench.faults --each 3 --json docs/proofs/faults.json

@@ -5,14 +5,18 @@ import random
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pandas as pd
 import pytest
+from kafka import TopicPartition
 
 from engine.birth_months import average_age
+from engine.clients import cassandra_session, kafka_consumer, kafka_producer, mongo_client
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES
 from engine.settings import Settings
 from tests.people import CAPTURED, GENERATED, generated
@@ -198,32 +202,71 @@ def _parses(value: bytes) -> bool:
 
 def test_verify_agrees_and_then_names_what_was_altered_behind_its_back(flow: Flow) -> None:
     assert json.loads(flow.rollcall("verify", "--json").stdout)["ok"]
-    altered, deleted = (person["login"]["uuid"] for person in generated()[:2])
-    _behind_its_back(flow, altered, deleted)
-    report = json.loads(flow.rollcall("verify", "--json", code=1).stdout)
+    altered, deleted, shut, moved, marked = (UUID(person["login"]["uuid"]) for person in generated()[:5])
+    letter = flow.dead_letters()[0]
+    with _behind_its_back(flow, altered, deleted, shut, moved, marked), _without(flow, letter.place):
+        report = json.loads(flow.rollcall("verify", "--json", code=1).stdout)
     found = {finding["where"]: finding["what"] for finding in report["findings"]}
-    assert "nat" in found[f"row {altered}"]
-    assert "missing" in found[f"row {deleted}"]
+    assert found[f"row {altered}"] == "not what its newest record says: nat"
+    assert found[f"row {deleted}"] == "the row is missing"
+    assert found[f"row {shut}"] == "a sealed column cannot be opened; not what its newest record says: email"
+    assert "the topic holds another" in found[f"row {moved}"]
+    assert "its marker says it must not stand" in found[f"row {marked}"]
+    assert found[f"record {letter.place}"] == "it is no person and has no dead letter"
     assert any(where.startswith(f"{NATIONALITIES}/FR") for where in found)
     assert any(where.startswith(f"{DOMAINS}/example.com") for where in found)
+    assert {where.split("/")[0] for where in found} == {
+        NATIONALITIES, DOMAINS, ARRIVALS, f"record {letter.place}",
+        *(f"row {uuid}" for uuid in (altered, deleted, shut, moved, marked))}, "and nothing else"
 
 
-def _behind_its_back(flow: Flow, altered: str, deleted: str) -> None:
-    from uuid import UUID
-
-    from engine.clients import cassandra_session, mongo_client
-
-    keyspace = flow.settings.cassandra.keyspace
+@contextmanager
+def _behind_its_back(flow: Flow, altered: UUID, deleted: UUID, shut: UUID, moved: UUID, marked: UUID) -> Iterator[None]:
+    """Spoils five rows and an aggregate; the marker is taken away again, the rest stays for the next test to mend."""
+    profiles, markers = (f"{flow.settings.cassandra.keyspace}.{name}" for name in ("profiles", "markers"))
+    token = flow.keys.suppression_token(str(marked))
     with cassandra_session(flow.settings, "provision") as session:
-        session.execute(f"UPDATE {keyspace}.profiles SET nat = 'XX' WHERE uuid = %s", (UUID(altered),))
-        session.execute(f"DELETE FROM {keyspace}.profiles WHERE uuid = %s", (UUID(deleted),))
-    with mongo_client(flow.settings, "provision") as client:
-        collection = client[flow.settings.mongo.database][NATIONALITIES]
-        month = next(iter(collection.find_one({"_id": "FR"})["births"]["female"]))    # type: ignore[index]
-        collection.update_one({"_id": "FR"}, {"$inc": {f"births.female.{month}": 1}})
+        session.execute(f"UPDATE {profiles} SET nat = 'XX' WHERE uuid = %s", (altered,))
+        session.execute(f"DELETE FROM {profiles} WHERE uuid = %s", (deleted,))
+        foreign = session.execute(f"SELECT email, source_partition, source_offset FROM {profiles} WHERE uuid = %s",
+                                  (marked,)).one()
+        session.execute(f"UPDATE {profiles} SET email = %s WHERE uuid = %s", (foreign.email, shut))
+        session.execute(f"UPDATE {profiles} SET source_partition = %s, source_offset = %s WHERE uuid = %s",
+                        (foreign.source_partition, foreign.source_offset, moved))
+        session.execute(f"INSERT INTO {markers} (suppression, erased) VALUES (%s, true)", (token,))
+        with mongo_client(flow.settings, "provision") as client:
+            collection = client[flow.settings.mongo.database][NATIONALITIES]
+            month = next(iter(collection.find_one({"_id": "FR"})["births"]["female"]))    # type: ignore[index]
+            collection.update_one({"_id": "FR"}, {"$inc": {f"births.female.{month}": 1}})
+        yield
+        session.execute(f"DELETE FROM {markers} WHERE suppression = %s", (token,))
 
 
-def test_a_recount_and_a_replay_mend_what_was_altered(flow: Flow, tmp_path: Path) -> None:
+@contextmanager
+def _without(flow: Flow, place: str) -> Iterator[None]:
+    """Takes a dead letter away, and gives it back as it was."""
+    topic = flow.settings.kafka.dead_topic
+    consumer = kafka_consumer(flow.settings, "verify")
+    partition = TopicPartition(topic, 0)
+    consumer.assign([partition])
+    consumer.seek_to_beginning(partition)
+    kept = None
+    while kept is None:
+        records = consumer.poll(timeout_ms=5000).get(partition)
+        assert records, "the letter is on the topic"
+        kept = next((record for record in records if record.key == place.encode()), None)
+    consumer.close()
+    producer = kafka_producer(flow.settings, "provision")
+    producer.send(topic, key=kept.key, value=None).get(timeout=10)
+    yield
+    producer.send(topic, key=kept.key, value=kept.value, headers=list(kept.headers)).get(timeout=10)
+    producer.close()
+
+
+def test_a_repair_a_recount_and_a_replay_mend_what_was_altered(flow: Flow) -> None:
+    report = json.loads(flow.rollcall("verify", "--repair", "--json", code=1).stdout)
+    assert report["findings"]
+    assert all(finding["where"].startswith("row ") for finding in report["findings"]), "the aggregates were recounted"
     flow.produce(GENERATED)
     for file in CAPTURED.values():
         flow.produce(file)

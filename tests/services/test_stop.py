@@ -13,19 +13,20 @@ from engine.processes import Supervisor
 from engine.settings import Settings
 from engine.stopping import stop_stream
 from engine.stores.status import Status
+from tests.proof import Proof
 from tests.services.flow import Flow
 from tests.services.producing import having, run
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
-PEOPLE = 8_000
+PEOPLE = 48_000
 STOPS_WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
-    """A flow with a backlog that its stream reads in many batches."""
-    with Flow(stack, tmp_path_factory.mktemp("stop"), "stop", {"stream": {"max_offsets_per_trigger": 1000}}) as made:
+    """A flow with a backlog that its stream reads in several batches of the size that is delivered."""
+    with Flow(stack, tmp_path_factory.mktemp("stop"), "stop") as made:
         run(having(made.settings, source="synthetic", seed="stop"), limit=PEOPLE)
         yield made
 
@@ -48,7 +49,7 @@ def open_turn(flow: Flow) -> object:
         return Status(client[flow.settings.mongo.database]).writer().open
 
 
-def test_at_full_load_a_stop_ends_after_the_running_batch(flow: Flow, supervisor: Supervisor) -> None:
+def test_at_full_load_a_stop_ends_after_the_running_batch(flow: Flow, supervisor: Supervisor, proof: Proof) -> None:
     supervisor.start("stream")
     flow.until("turns are closed", lambda: turns(flow) >= 2)
     began = time.monotonic()
@@ -56,7 +57,8 @@ def test_at_full_load_a_stop_ends_after_the_running_batch(flow: Flow, supervisor
     taken = time.monotonic() - began
     figures = flow.documents("pipeline_status")["figures"]
     batch_s = sum(figures["seconds"].values())
-    print(f"stopped after {taken:.1f} s, {figures['behind']} behind, the batch took {batch_s:.1f} s")
+    proof.add("stop_at_full_load", seconds=round(taken, 1), behind=figures["behind"], the_batch_took_s=round(batch_s, 1),
+              records_a_batch=flow.settings.stream.max_offsets_per_trigger)
     assert taken < max(STOPS_WITHIN_S, batch_s + 10), "on a machine that does other things, too, a batch may take longer"
     assert re.search(r"The stream is stopping: waiting for (batch \d+, which runs since \d\d:\d\d:\d\d UTC|Spark to end)",
                      done.stderr), done.stderr
