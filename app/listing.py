@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app import words
+from app import words, words_law
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,10 @@ PAGES = (
     Listed("letters", "pages/6_Dead_letters.py", words.LETTERS, ":material/report:", words.RUNNING, "letters.read"),
     Listed("profiles", "pages/4_Profiles.py", words.PROFILES, ":material/group:", words.PEOPLE, "profiles.read"),
     Listed("aggregates", "pages/5_Aggregates.py", words.AGGREGATES, ":material/bar_chart:", words.PEOPLE, "aggregates.read"),
+    Listed("register", "pages/9_Register.py", words_law.REGISTER, ":material/menu_book:", words_law.GROUP, "register.read"),
+    Listed("retention", "pages/10_Retention.py", words_law.RETENTION, ":material/auto_delete:", words_law.GROUP,
+           "retention.read"),
+    Listed("breaches", "pages/11_Breaches.py", words_law.BREACHES, ":material/gpp_maybe:", words_law.GROUP, "breaches.read"),
     Listed("accounts", "pages/7_Accounts.py", words.ACCOUNTS, ":material/key:", words.WATCHING, "accounts.read"),
     Listed("audit", "pages/8_Audit.py", words.AUDIT, ":material/history:", words.WATCHING, "audit.read"),
 )

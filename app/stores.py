@@ -20,6 +20,8 @@ from app.sessions import Sessions
 from app.throttle import Throttle
 from engine import health
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
+from engine.compliance.register import Register
+from engine.compliance.retention import measured
 from engine.errors import RollcallError, StoreAway
 from engine.health import Hop
 from engine.processes import Processes, Supervisor
@@ -29,11 +31,14 @@ from engine.stores import dead_letters
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog, Away
 from engine.stores.dead_letters import Box
+from engine.stores.records import Records
 from engine.stores.status import Status
+from governance.retention import Line
 
 PRINCIPAL = "console"
 TRIED_EVERY_S = 2.0
 LETTERS_EVERY_S = 5.0
+RETENTION_EVERY_S = 60.0
 COUNTED_EVERY_S, COUNTING_SHARE = 5.0, 0.02
 """Seconds between two counts of all rows at least, and the share of the time that counting may take: it reads the table."""
 
@@ -46,7 +51,7 @@ class Held:
     def __init__(self, settings: Settings) -> None:
         self.settings, self.keys = settings, load_keys(settings)
         self._open = ExitStack()
-        self._session: Any = None
+        self._sessions: dict[str, Any] = {}
         self._database: Database[Any] | None = None
         self._consumer: KafkaConsumer | None = None
         self._failed: dict[str, tuple[float, RollcallError]] = {}
@@ -56,13 +61,13 @@ class Held:
         self._count_at = float("-inf")
 
     @contextmanager
-    def cassandra(self) -> Iterator[Any]:
-        """A session as `console`, shared."""
+    def cassandra(self, principal: str = PRINCIPAL) -> Iterator[Any]:
+        """A session as `console`, or as `officer` for what the officer keeps; shared."""
         with self._locks["cassandra"]:
-            if self._session is None:
-                self._session = self._opened(
-                    "Cassandra", lambda: self._open.enter_context(cassandra_session(self.settings, PRINCIPAL)))
-        yield self._session
+            if principal not in self._sessions:
+                self._sessions[principal] = self._opened(
+                    "Cassandra", lambda: self._open.enter_context(cassandra_session(self.settings, principal)))
+        yield self._sessions[principal]
 
     @contextmanager
     def mongo(self) -> Iterator[Database[Any]]:
@@ -138,6 +143,7 @@ class Console:
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(self._status, 2.0)
         self.letters: Kept[Box] = Kept(stores.box, LETTERS_EVERY_S)
         self.counted: Kept[Counted] = Kept(self._counted, 4.0)
+        self.retention: Kept[list[Line]] = Kept(self._retention, RETENTION_EVERY_S)
 
     @property
     def keys(self) -> KeyRing:
@@ -162,6 +168,12 @@ class Console:
         hour = datetime.now(UTC) - timedelta(hours=1)
         with self.stores.mongo() as database, mapped("reading the history", PRINCIPAL):
             return list(Status(database).history.find({"at": {"$gte": hour}}).sort("_id", 1))
+
+    def _retention(self) -> list[Line]:
+        """Every stated limit against what stands: whole tables are looked through, so not often."""
+        with self.stores.cassandra("officer") as session:
+            entries = [version.entry for version in Register(Records(self.settings, session)).in_force()]
+        return measured(self.settings, entries, datetime.now(UTC))
 
     def _counted(self) -> Counted:
         with self.stores.mongo() as database:

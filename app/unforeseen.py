@@ -3,26 +3,22 @@ may quote what somebody typed or a value of a row.
 """
 
 import logging
-import threading
-import traceback
 import uuid
 
+from engine.logs import Discreet, discreet
+
 log = logging.getLogger("rollcall.console")
+log.addFilter(Discreet())    # whatever the process is that writes one down
 
 
 def noted(error: BaseException) -> str:
     """Writes an error down; returns its number."""
     number = uuid.uuid4().hex[:8]
-    log.error("error %s: %s\n%s", number, type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+    log.error("error %s: %s", number, type(error).__name__, exc_info=error)
     return number
 
 
 def quiet() -> None:
-    """Has whatever else would write errors down with their text leave it out: Streamlit of scripts, Python of threads."""
-    logging.getLogger("streamlit.error_util").addFilter(lambda record: not record.exc_info)
-    threading.excepthook = _thread_ended
-
-
-def _thread_ended(ended: threading.ExceptHookArgs) -> None:
-    if ended.exc_value is not None:
-        noted(ended.exc_value)
+    """Has whatever else would write errors down leave their text out, and Streamlit not write one of a page twice."""
+    discreet()
+    logging.getLogger("streamlit.error_util").addFilter(lambda record: not (record.exc_info or record.exc_text))

@@ -17,6 +17,14 @@ def send_and_wait(settings: Settings, verb: str, uuid: str, request: str, within
     """Appends the command and waits; NotServed if the stream has not carried it out in time (it still will)."""
     keys = load_keys(settings)
     offset = commands.send(settings, keys, verb, uuid, request, say)
+    wait(settings, offset, within)
+    if uuid and not _in_marker(settings, keys.suppression_token(commands.canonical(uuid)), offset):
+        raise CommandRefused("The stream could not read this command and kept it as a dead letter. Does this installation "
+                             "hold the same key ring (keys.json) as the stream's?")
+
+
+def wait(settings: Settings, offset: int, within: float) -> None:
+    """Waits until the command of this offset is carried out; NotServed if it is not in time (it still will be)."""
     until = time.monotonic() + within
     with mongo_client(settings, "governance") as client:
         status = Status(client[settings.mongo.database])
@@ -28,9 +36,6 @@ def send_and_wait(settings: Settings, verb: str, uuid: str, request: str, within
                 raise NotServed(f"The command is kept, but the stream did not carry it out within {within:.0f} s. It will "
                                 "when it runs: `rollcall status` shows whether it does, `rollcall stream start` starts it.")
             time.sleep(LOOK_EVERY_S)
-    if uuid and not _in_marker(settings, keys.suppression_token(commands.canonical(uuid)), offset):
-        raise CommandRefused("The stream could not read this command and kept it as a dead letter. Does this installation "
-                             "hold the same key ring (keys.json) as the stream's?")
 
 
 def _in_marker(settings: Settings, token: str, offset: int) -> bool:

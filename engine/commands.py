@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 import uuid as uuids
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -141,17 +141,26 @@ def send(settings: Settings, keys: KeyRing, verb: str, uuid: str = "", request: 
          say: Callable[[str], None] | None = None, fields: Mapping[str, Any] | None = None) -> int:
     """Appends a command as governance and returns its offset; it is carried out by the stream's next turn."""
     request = request or f"cli-{uuids.uuid4()}"
-    value = encode(keys, verb, request, uuid, fields=fields)
-    with mapped("sending a command", "governance"):
-        producer = kafka_producer(settings, "governance")
-        try:
-            sent = producer.send(settings.kafka.control_topic, key=request.encode(), value=value)
-            offset: int = sent.get(timeout=settings.kafka.request_timeout_s).offset
-        finally:
-            producer.close(timeout=settings.kafka.request_timeout_s)
+    offset = _append(settings, request, [encode(keys, verb, request, uuid, fields=fields)])
     if say is not None:
         say(f"command {verb} ({request}) is on the control topic at offset {offset}")
     return offset
+
+
+def send_expiries(settings: Settings, keys: KeyRing, people: Sequence[str], cut_off: int, request: str) -> int:
+    """Appends one `expire` a person, of records up to `cut_off` (ms); returns the offset of the last. people: not empty."""
+    return _append(settings, request, [encode(keys, "expire", request, uuid, cut_off) for uuid in people])
+
+
+def _append(settings: Settings, request: str, values: Sequence[bytes]) -> int:
+    """Appends commands under one request; returns the offset of the last, which stands after all others."""
+    with mapped("sending a command", "governance"):
+        producer = kafka_producer(settings, "governance")
+        try:
+            sent = [producer.send(settings.kafka.control_topic, key=request.encode(), value=value) for value in values]
+            return max(int(one.get(timeout=settings.kafka.request_timeout_s).offset) for one in sent)
+        finally:
+            producer.close(timeout=settings.kafka.request_timeout_s)
 
 
 def canonical(uuid: str) -> str:

@@ -33,7 +33,7 @@ from engine.native.server import Server, private_folder
 from engine.settings import CLONE, Settings, outer_environment
 
 SERVERS: dict[str, Server] = {"kafka": kafka, "mongo": mongo, "cassandra": cassandra}
-PROGRAMS = ("stream", "producer", "view", "console")
+PROGRAMS = ("stream", "producer", "view", "console", "keeper")
 
 State = Literal["running", "starting", "stopping", "stopped", "ended", "failing", "failed"]
 """ended: by itself, as it may; failing: dies and is started again; failed: given up."""
@@ -236,6 +236,7 @@ class Supervisor:
             **{name: server.command(settings) for name, server in SERVERS.items()},
             "producer": [python, "-m", "engine.cli", "produce", "--supervised"],
             "stream": [python, "-m", "engine.cli", "stream", "run"],
+            "keeper": ["nice", "-n", "10", python, "-m", "engine.cli", "retention", "keep"],
             # figures may be late, people may not: where everything starts at once, the flow goes first
             "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
                      "--workers", "1", "--threads", "4", "--no-control-socket", "app.public.dashboard:server"],

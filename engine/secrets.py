@@ -13,9 +13,10 @@ from engine.errors import SettingsInvalid
 from engine.settings import Settings
 
 PRINCIPALS = ("broker", "provision", "producer", "stream", "fence", "governance", "verify", "redrive", "view",
-              "console", "officer")
+              "console", "officer", "inspector")
 """Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; fence: makes the stream's role in
-Cassandra; officer: reveals one person at a time for the console; the others: one program each."""
+Cassandra; officer: reveals one person at a time for the console, and keeps register and breaches; inspector: compares the
+systems with the register; the others: one program each."""
 
 
 def write_secret(path: Path, content: bytes) -> None:

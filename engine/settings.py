@@ -184,6 +184,14 @@ class Console(Section):
     oidc_claim: str = Field("preferred_username", description="Claim that is the account's name here.")
 
 
+class Governance(Section):
+    """The law and the register."""
+
+    country: str = Field("FR", pattern="^[A-Z]{2}$", description="Country whose public holidays count for clocks of the law.")
+    notify_hours: int = Field(72, description="Hours to notify a breach in (Art. 33(1) GDPR).")
+    retention_hours: int = Field(24, description="Hours between two runs of the job that makes an end to what is due.")
+
+
 class Logs(Section):
     """Log files of every program."""
 
@@ -211,6 +219,7 @@ class Settings(BaseSettings):
     synthetic: Synthetic = Synthetic()
     view: View = View()
     console: Console = Console()
+    governance: Governance = Governance()
     logs: Logs = Logs()
 
     @classmethod

@@ -7,7 +7,6 @@ A store that goes away is waited for: the turn stays open and the same batch is 
 
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
@@ -34,7 +33,7 @@ from engine.person import NATIONALITIES, Cell
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.spark.batch import SparkBatch, Surroundings, counted_cells
-from engine.spark.failures import FAILURES, translated
+from engine.spark.failures import FAILURES, translated, unforeseen
 from engine.spark.pins import repin
 from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
 from engine.spark.watchdog import Watchdog
@@ -55,7 +54,6 @@ PATIENCE_WITH_SPARK_S = 15.0    # how long an open batch turn is left to Spark b
 QUIET_S = 1.0                   # how long Spark must have rested before commands are served without it
 LOG_LINE_S = 60.0
 RECORD_WITHIN_S = 2.0           # how long the note for `rollcall status` may take
-TRACE_LINES = 12
 
 
 class Stream:
@@ -112,7 +110,7 @@ class Stream:
         except BaseException as error:
             self.failure = self.failure or error
             if not isinstance(error, StopRequested | RollcallError):
-                self.say(f"batch {number} failed:\n" + "".join(traceback.format_exception(error)[-TRACE_LINES:]))
+                self.say(f"batch {number} failed:\n{unforeseen(error)}")
             raise
 
     def attempt(self, raw: DataFrame, number: int) -> tuple[Figures, dict[str, int], bool]:
@@ -380,7 +378,7 @@ def follow(stream: Stream, query: Any) -> None:
 def failed(stream: Stream, error: BaseException) -> RollcallError:
     """What a failure of no known kind becomes; the supervisor starts the stream again."""
     if stream.failure is None:
-        stream.say("the query failed:\n" + "".join(traceback.format_exception(error)[-TRACE_LINES:]))
+        stream.say(f"the query failed:\n{unforeseen(error)}")
     return ServerFailed(f"A batch failed ({type(error).__name__}); its turn stays open and is resumed at the next start. "
                         "The log of the stream has the details: `rollcall logs stream`.")
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine import sealing, secrets
 from engine.clients import cassandra_session
+from engine.compliance.register import Register
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
 from engine.machine import folders, memory, ports
 from engine.native import cassandra, fetch
@@ -17,6 +18,7 @@ from engine.settings import Settings
 from engine.stopping import stop_stream
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog
+from engine.stores.records import REGISTER, Records
 from governance.permissions import Role
 
 Say = Callable[[str], None]
@@ -45,7 +47,8 @@ def up(settings: Settings, say: Say) -> None:
     memory.require(settings, stopped)
     servers_up(settings, say)
     _first_account(settings, say)
-    say("Starting stream, producer, view and console ...")
+    _first_register(settings, say)
+    say("Starting stream, producer, view, console and keeper ...")
     processes.start(*PROGRAMS)
     processes.wait_running(*PROGRAMS, limit_s=READY_WITHIN_S)
 
@@ -116,6 +119,16 @@ def _first_account(settings: Settings, say: Say) -> None:
             password = accounts.add(FIRST_ACCOUNT, [Role.ADMIN, Role.OPERATOR])
     say(f"Made the console's first account: {FIRST_ACCOUNT} with password {password} (shown this once; "
         f"`rollcall accounts reset {FIRST_ACCOUNT}` gives another)")
+
+
+def _first_register(settings: Settings, say: Say) -> None:
+    """Publishes the first content of the register, where there is none."""
+    with Records.opened(settings) as records, AuditLog.opened(settings) as audit:
+        if records.all(REGISTER):
+            return
+        with audit.acting("system up", "register.publish", "first content"):
+            made = Register(records).seed("system up")
+    say(f"Published the first content of the register: {', '.join(made)}")
 
 
 def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:

@@ -45,6 +45,16 @@ MAY: Mapping[str, frozenset[Role]] = MappingProxyType({
     "accounts.change": frozenset({Role.ADMIN}),
     "audit.read": frozenset({Role.OFFICER, Role.ADMIN}),
     "audit.verify": frozenset({Role.OFFICER, Role.ADMIN}),
+    "register.read": frozenset({Role.OFFICER, Role.ADMIN}),
+    "register.change": frozenset({Role.OFFICER}),
+    "register.publish": frozenset({Role.OFFICER}),
+    "register.export": frozenset({Role.OFFICER}),
+    "register.check": frozenset({Role.OFFICER, Role.ADMIN}),
+    "retention.read": frozenset({Role.OFFICER, Role.ADMIN}),
+    "retention.run": frozenset({Role.OFFICER}),
+    "breaches.read": frozenset({Role.OFFICER}),
+    "breaches.change": frozenset({Role.OFFICER}),
+    "breaches.export": frozenset({Role.OFFICER}),
 })
 """Action -> the roles that may. `<page>.read` opens a page."""
 

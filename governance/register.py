@@ -1,4 +1,6 @@
-"""The record of processing activities (Art. 30 GDPR): one entry an activity, as data. governance/register.yaml is the first content.
+"""The record of processing activities (Art. 30 GDPR): one entry an activity, as data.
+
+governance/register.yaml is the first content.
 
 The fields are those of Art. 30(1) and 30(2), and what CNIL's and ICO's templates ask beside them. An empty field is said to
 be so: `not_applicable` gives the reason. `places` and `principals` tie an entry to the running systems, with which
@@ -214,7 +216,7 @@ class Assessment(Part):
 
 
 class Entry(Part):
-    """One activity: the content of one version. Its number, its state and who wrote it stand beside it (engine/stores/records.py).
+    """One activity: the content of one version. Its number, its state and who wrote it stand beside it (Version).
 
     not_applicable: field -> why it is empty.
     """
@@ -305,7 +307,8 @@ def entry(fields: object) -> Entry:
     try:
         return Entry.model_validate(fields)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg'].lower()}" for one in error.errors()[:5])
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the whole'}: {one['msg'].lower()}"
+                          for one in error.errors()[:5])
         raise NotAnEntry(f"This is no register entry: {wrong}. docs/privacy.md shows the form of one.") from None
 
 

@@ -13,20 +13,37 @@ from typing import NoReturn
 
 import psutil
 import typer
+from typer.main import get_command
 
-from engine.cli import accounts, audit, check, dead_letters, doctor, people, persons_rights, stack, stream
+from engine.cli import (
+    accounts,
+    audit,
+    breach,
+    check,
+    dead_letters,
+    doctor,
+    people,
+    persons_rights,
+    register,
+    retention,
+    stack,
+    stream,
+)
 from engine.cli.output import complain, log
 from engine.errors import FOR_A_PERSON, RollcallError, SettingsInvalid
+from engine.logs import discreet
 from engine.machine import folders
 from engine.processes import BELIEVED_AFTER_S, PROGRAMS
 from engine.settings import Settings, load, outer_environment
+from governance.free_text import scrubbed
 
 INTERRUPTED = 130
 NOBODY_READS = 1
 
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
-for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit):
+for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit,
+              register, retention, breach):
     group.register(app)
 
 
@@ -35,6 +52,7 @@ def main() -> None:
 
     So is what the system says of a folder of ours, wherever it is met: full, read-only, forbidden.
     """
+    discreet()
     interrupted = threading.Event()
 
     def interrupt(*_: object) -> None:
@@ -44,7 +62,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, interrupt)
     try:
         try:
-            app()
+            get_command(app)()    # called by itself, typer would set a hook of its own for what nobody foresaw
         finally:
             sys.stdout.flush()    # while an error of it can still be said
     except RollcallError as error:
@@ -66,7 +84,10 @@ def main() -> None:
 
 def _end(error: RollcallError) -> NoReturn:
     supervised = outer_environment().get("SUPERVISOR_PROCESS_NAME") in PROGRAMS
-    (log if supervised else complain)(str(error))
+    if supervised:
+        log(scrubbed(str(error)))
+    else:
+        complain(str(error))    # who is at the terminal may have given the very value
     if supervised and isinstance(error, FOR_A_PERSON):
         lived = time.time() - psutil.Process().create_time()
         time.sleep(max(0.0, BELIEVED_AFTER_S + 1 - lived))    # else supervisord would try again for ever

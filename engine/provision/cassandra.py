@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections.abc import Callable
 from typing import Any
 
 from cassandra.cluster import Session
@@ -11,7 +12,7 @@ from engine.clients import cassandra_session, mapped
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
 from engine.provision.changes import Changes, settled
 from engine.settings import Settings
-from engine.stores.schema import ACCOUNTS, AUDIT, MARKERS, MASK, PROFILES, SESSIONS, TABLES, Column, Table
+from engine.stores.schema import ACCOUNTS, AUDIT, MARKERS, MASK, PROFILES, RECORDS, SESSIONS, TABLES, Column, Table
 from engine.writer import fence
 
 ALL_ROLES = "<all roles>"
@@ -26,12 +27,18 @@ GRANTS: dict[str, dict[str, frozenset[str]]] = {
         ALL_ROLES: frozenset({"CREATE", "DESCRIBE"})},
     "producer": {MARKERS.name: frozenset({"SELECT"})},
     "verify": {PROFILES.name: frozenset({"SELECT", "UNMASK"}), MARKERS.name: frozenset({"SELECT", "UNMASK"})},
-    "governance": {MARKERS.name: frozenset({"SELECT"}), **_CONSOLES},
+    "governance": {MARKERS.name: frozenset({"SELECT"}), RECORDS.name: frozenset({"SELECT", "MODIFY"}), **_CONSOLES},
     "redrive": {PROFILES.name: frozenset({"SELECT"}), MARKERS.name: frozenset({"SELECT"})},
     "console": {PROFILES.name: frozenset({"SELECT"}), **_CONSOLES},    # without UNMASK: it reads null where a name stands
-    "officer": {PROFILES.name: frozenset({"SELECT", "UNMASK"})},       # for a reveal, one person at a time
+    "officer": {PROFILES.name: frozenset({"SELECT", "UNMASK"}),        # for a reveal, one person at a time
+                RECORDS.name: frozenset({"SELECT", "MODIFY"})},
+    "inspector": {table.name: frozenset({"SELECT"}) for table in (PROFILES, MARKERS, AUDIT, SESSIONS, RECORDS)}
+    | {ALL_ROLES: frozenset({"DESCRIBE"})},    # how old the oldest is, and who may what
 }
 """Role -> table (or resource) -> permissions. The roles are no superusers and belong to no other role."""
+
+TTL_HOURS: dict[str, Callable[[Settings], int]] = {SESSIONS.name: lambda settings: settings.console.session_hours}
+"""Table -> hours after which its rows expire; rows of the others stay until they are deleted."""
 
 DDL_TIMEOUT_S = 60.0
 """Seconds a change of the schema may take: on a cold server much longer than a read."""
@@ -50,6 +57,7 @@ def provision_cassandra(settings: Settings, changes: Changes) -> None:
         _keyspace(session, settings, changes)
         for table in TABLES:
             _table(session, keyspace, table, changes)
+            _ttl(session, settings, table, changes)
         for role in GRANTS:
             _role(session, settings, role, changes)
             _grants(session, keyspace, role, changes)
@@ -107,6 +115,16 @@ def _table(session: Session, keyspace: str, table: Table, changes: Changes) -> N
             changes.made(f"table {place}: compaction set to {dict(table.compaction)}")
         _columns(session, keyspace, table, changes)
     _indexes(session, keyspace, table, changes)
+
+
+def _ttl(session: Session, settings: Settings, table: Table, changes: Changes) -> None:
+    wanted = 3600 * TTL_HOURS[table.name](settings) if table.name in TTL_HOURS else 0
+    keyspace = settings.cassandra.keyspace
+    there = session.execute("SELECT default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s "
+                            "AND table_name = %s", (keyspace, table.name)).one().default_time_to_live
+    if there != wanted:
+        _change(session, f"ALTER TABLE {keyspace}.{table.name} WITH default_time_to_live = {wanted}")
+        changes.made(f"table {keyspace}.{table.name}: rows expire after {wanted} s (before: {there} s)")
 
 
 def _declared(column: Column) -> str:

@@ -25,23 +25,27 @@ from engine.provision.changes import Changes, settled
 from engine.settings import Kafka, Settings
 from engine.topics import Topic, all_topics
 
-USERS = ("producer", "stream", "governance", "verify", "redrive", "console")
+USERS = ("producer", "stream", "governance", "verify", "redrive", "console", "inspector")
 """Who signs in to Kafka beside `broker` and `provision`, which exist from the first start and are super users."""
 
 MECHANISM = "SCRAM-SHA-256"
 ITERATIONS = 8192
 
 
+CLUSTER = "kafka-cluster"
+"""What Kafka calls itself in rules; no topic of ours has this name."""
+
+
 @dataclass(frozen=True, order=True)
 class Rule:
-    """One permission: this principal may do this on this topic."""
+    """One permission: this principal may do this on this topic, or on the cluster (CLUSTER)."""
 
     principal: str
     operation: str
     topic: str
 
     def __str__(self) -> str:
-        return f"{self.principal} {self.operation} on topic {self.topic}"
+        return f"{self.principal} {self.operation} on " + ("the cluster" if self.topic == CLUSTER else f"topic {self.topic}")
 
 
 def wanted_rules(kafka: Kafka) -> frozenset[Rule]:
@@ -53,6 +57,9 @@ def wanted_rules(kafka: Kafka) -> frozenset[Rule]:
         "governance": {"WRITE": (control,), "DESCRIBE": (control,)},
         "verify": {"READ": (people, control, dead), "DESCRIBE": (people, control, dead)},
         "console": {"READ": (dead,), "DESCRIBE": (people, control, dead)},    # of people it reads counts, no record
+        # what fields flow, how old the oldest record is, how the topics are set, who may what
+        "inspector": {"READ": (people, dead), "DESCRIBE": (people, control, dead, CLUSTER),
+                      "DESCRIBE_CONFIGS": (people, control, dead)},
         "redrive": {"READ": (people, dead), "WRITE": (people, dead), "DESCRIBE": (people, dead)},
     }
     return frozenset(
@@ -189,7 +196,7 @@ def _acls_of_ours(admin: KafkaAdminClient) -> set[ACL]:
 
 def _acl(rule: Rule) -> ACL:
     return ACL(f"User:{rule.principal}", "*", ACLOperation[rule.operation], ACLPermissionType.ALLOW,
-               ResourcePattern(ResourceType.TOPIC, rule.topic))
+               ResourcePattern(ResourceType.CLUSTER if rule.topic == CLUSTER else ResourceType.TOPIC, rule.topic))
 
 
 def _exactly(acl: ACL) -> ACLFilter:

@@ -13,7 +13,7 @@ from engine.clients import mapped, mongo_client
 from engine.errors import SignInRefused
 from engine.provision.changes import Changes, settled
 from engine.settings import Mongo, Settings
-from engine.stores.schema import COLLECTION_INDEXES, COLLECTIONS, DISCARDS, GOVERNANCE_DATABASE, PIPELINE_STATUS
+from engine.stores.schema import COLLECTION_INDEXES, COLLECTIONS, DISCARDS, PIPELINE_STATUS
 
 Document = dict[str, Any]
 
@@ -34,7 +34,8 @@ def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
         "redrive": [{"role": "read", "db": mongo.database}, {"role": DISCARDER, "db": mongo.database}],
         "view": [{"role": "read", "db": mongo.database}],
         "console": [{"role": "read", "db": mongo.database}],
-        "governance": [{"role": "readWrite", "db": GOVERNANCE_DATABASE}, {"role": STATUS_WRITER, "db": mongo.database}],
+        "governance": [{"role": STATUS_WRITER, "db": mongo.database}],
+        "inspector": [{"role": "read", "db": mongo.database}],
     }
 
 

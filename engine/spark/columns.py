@@ -11,6 +11,7 @@ from pyspark.sql import types as T
 from engine.person import GENDER_FORM, NAT_FORM, SCHEMA_FORM
 from engine.spark.keys import token
 from engine.topics import PEOPLE_MAX_BYTES
+from governance.masking import EAST_ASIAN, NO_INITIAL
 
 SEALED = ("full_name", "full_address", "email", "phone", "birth_date")
 """Columns that hold a person in clear and are encrypted, each on its own."""
@@ -139,8 +140,8 @@ def full_name(person: Column) -> Column:
 
 
 def display_name(person: Column) -> Column:
-    """Initials: all of a name the console shows."""
-    parts = [F.concat(F.upper(F.substring(_filled(person["name"][part]), 1, 1)), F.lit(".")) for part in ("first", "last")]
+    """Initials, by the rule of governance/masking.py: all of a name the console shows."""
+    parts = [F.concat(_initial(_filled(person["name"][part])), F.lit(".")) for part in ("first", "last")]
     return F.concat_ws(" ", *parts)
 
 
@@ -197,6 +198,11 @@ def personal(person: Column) -> dict[str, Column]:
         "full_name": full_name(person), "full_address": full_address(person), "email": F.trim(person["email"]),
         "phone": _filled(person["phone"]), "birth_date": birth_date(person).cast("string"),
     }
+
+
+def _initial(name: Column) -> Column:
+    letter = F.regexp_replace(F.substring(name, 1, 1), rf"[^\p{{L}}]|{EAST_ASIAN}", NO_INITIAL)
+    return F.substring(F.upper(letter), 1, 1)
 
 
 def _filled(value: Column) -> Column:

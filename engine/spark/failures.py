@@ -12,6 +12,7 @@ from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
 from engine.errors import FolderUnusable, OffsetsLost, RollcallError, SignInRefused, StoreAway
+from engine.logs import traced
 from engine.machine import folders
 
 FAILURES = (PySparkException, Py4JError)
@@ -36,6 +37,11 @@ _AWAY = {
         r"|UnknownTopicOrPartitionException|UnknownLeaderEpochException|FencedLeaderEpochException"
         r"|CoordinatorNotAvailableException|KafkaStorageException|OffsetNotAvailableException|CorruptRecordException)"
         r"|java\.util\.concurrent\.(TimeoutException): Cannot fetch record")}
+TRACE_LINES = 12    # of Python, and again of Java
+_PLACE = re.compile(r"^(?:Caused by: )?(?:[a-z]\w*\.)+[A-Z][\w$]*(?:Exception|Error)(?=:|$)"
+                    r"|^\s+at [\w.$<>/]+\((?:[\w.]+:\d+|Native Method|Unknown Source)\)$", re.MULTILINE)
+"""How Java's traces name a class of exception and a place."""
+
 _UNUSABLE = re.compile(r"No space left on device|Disk quota exceeded|Read-only file system|Permission denied"
                        r"|AccessDeniedException|AccessControlException|Mkdirs failed to create|mkdir of \S+ failed")
 
@@ -77,6 +83,12 @@ def mapped(doing: str) -> Iterator[None]:
         if ours is None:
             raise
         raise ours from None
+
+
+def unforeseen(error: BaseException) -> str:
+    """A failure of no known kind for the log: what failed and where, in Python and in Java; of no text of theirs."""
+    places = [f"{found[0]}\n" for found in _PLACE.finditer(_text(error))] if isinstance(error, FAILURES) else []
+    return "".join([*traced(error)[-TRACE_LINES:], *places[:TRACE_LINES]])
 
 
 def _text(error: BaseException) -> str:

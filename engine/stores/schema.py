@@ -114,7 +114,19 @@ SESSIONS = Table(
     _LEVELLED,
 )
 
-TABLES = (PROFILES, MARKERS, AUDIT, ACCOUNTS, SESSIONS)
+RECORDS = Table(
+    "records", "record",
+    (
+        Column("record", "text"), Column("n", "bigint"), Column("kind", "text"), Column("state", "text"),
+        Column("body", "text"), Column("at", "timestamp"), Column("by", "text"), Column("why", "text"),
+    ),
+    ("kind",),
+    "what the officer keeps, version by version: register, breaches, runs of retention; appended to, never changed",
+    _LEVELLED,
+    within="n",
+)
+
+TABLES = (PROFILES, MARKERS, AUDIT, ACCOUNTS, SESSIONS, RECORDS)
 
 BY_NATIONALITY = "users_by_nationality"
 BY_EMAIL_DOMAIN = "users_by_email_domain"
@@ -129,6 +141,3 @@ COLLECTIONS = (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS, PIPELINE_STATUS, BATCH
 
 COLLECTION_INDEXES = {BATCHES: {"by_at": "at"}}
 """Collection -> index name -> field, ascending."""
-
-GOVERNANCE_DATABASE = "governance"
-"""Database of the register, the requests and the breaches; governance writes it."""

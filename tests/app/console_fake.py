@@ -24,6 +24,8 @@ from engine.stores.audit import Acting, NotAudited
 from engine.stores.dead_letters import Box, DeadLetter
 from governance.audit import BEGUN, DONE, FAILED, Broken, Entry, Head
 from governance.permissions import UNAUDITED_TOO
+from governance.register import CONTENT, entries
+from governance.retention import Line, lines
 
 KEYS = KeyRing("k001", {"k001": bytes(32)}, *(bytes([n]) * 32 for n in range(1, 5)))
 NOW = datetime.now(UTC)
@@ -40,6 +42,7 @@ HOPS = [Hop("producer", True, "1200 people sent", {"rate": 50.0}), Hop("kafka", 
         Hop("stream", True, "turn 7 done", {"behind": 0, "at": NOW}), Hop("cassandra", True, "1200 rows", {"rows": 1200}),
         Hop("mongo", True, "1200 users", {"users": 1200}), Hop("view", True, "http://127.0.0.1:8050/"),
         Hop("console", True, "http://127.0.0.1:8501/")]
+FIRST_CONTENT = entries(CONTENT.read_text())
 LETTERS = [DeadLetter(f"people-0-{n}", "no e-mail" if n % 2 else "login.uuid is missing", "2026-11-28T09:00:00+00:00",
                       b'{"email": "x@y.example", "name": {"first": "Ada"}}', True) for n in range(3)]
 
@@ -195,7 +198,7 @@ class FakeStores:
     """No session at all: who asks Cassandra gets that it is away."""
 
     @contextmanager
-    def cassandra(self) -> Iterator[Any]:
+    def cassandra(self, principal: str = "console") -> Iterator[Any]:
         raise StoreAway("Cassandra does not answer.", "Cassandra")
         yield
 
@@ -215,6 +218,7 @@ class FakeConsole:
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(lambda: {"producer": PRODUCER, "figures": FIGURES}, 3600)
         self.letters = Kept(lambda: Box({letter.place: letter for letter in LETTERS}, {}), 3600)
         self.counted = Kept(counted, 3600)
+        self.retention: Kept[list[Line]] = Kept(lambda: lines(FIRST_CONTENT, {}, NOW), 3600)
 
     def accounts(self) -> FakeAccounts:
         """Accounts and sessions."""

@@ -29,7 +29,7 @@ def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeConsole:
     """A console of the test's own, in place of the process's."""
     made = FakeConsole(tmp_path)
     for module in ("app.stores", "app.parts", "app.acts", "app.programs", "app.checks", "app.profiles", "app.letters",
-                   "app.accounts", "app.audit", "app.server"):
+                   "app.accounts", "app.audit", "app.server", "app.register", "app.retention", "app.breaches"):
         monkeypatch.setattr(f"{module}.console", lambda: made)
     fresh = Jobs()
     for module in ("app.jobs", "app.acts", "app.programs", "app.letters"):

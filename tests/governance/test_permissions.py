@@ -35,6 +35,16 @@ MATRIX = {    # in the order operator, officer, kafka admin, analyst, admin
     "accounts.change": "no no no no yes",
     "audit.read": "no yes no no yes",
     "audit.verify": "no yes no no yes",
+    "register.read": "no yes no no yes",
+    "register.check": "no yes no no yes",
+    "register.change": "no yes no no no",
+    "register.publish": "no yes no no no",
+    "register.export": "no yes no no no",
+    "retention.read": "no yes no no yes",
+    "retention.run": "no yes no no no",
+    "breaches.read": "no yes no no no",
+    "breaches.change": "no yes no no no",
+    "breaches.export": "no yes no no no",
 }
 
 
@@ -61,7 +71,7 @@ def test_roles_add_up() -> None:
     assert allowed(["analyst", "operator"], "stream.stop")
 
 
-ACTION = re.compile(r"(flow|producer|stream|profiles|aggregates|letters|accounts|audit)\.[a-z]+")
+ACTION = re.compile(r"(flow|producer|stream|profiles|aggregates|letters|accounts|audit|register|retention|breaches)\.[a-z]+")
 
 
 def asked_for(path: Path) -> Iterator[str]:

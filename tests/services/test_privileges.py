@@ -28,8 +28,9 @@ pytestmark = pytest.mark.services
 MAY_WRITE = {("producer", "people"), ("producer", "dead"), ("stream", "people"), ("stream", "dead"),
              ("governance", "control"), ("redrive", "people"), ("redrive", "dead")}    # the console writes nothing
 MAY_READ = {("stream", "people"), ("stream", "control"), ("verify", "people"), ("verify", "control"),
-            ("verify", "dead"), ("redrive", "people"), ("redrive", "dead"), ("console", "dead")}
-KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive", "console")
+            ("verify", "dead"), ("redrive", "people"), ("redrive", "dead"), ("console", "dead"),
+            ("inspector", "people"), ("inspector", "dead")}
+KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive", "console", "inspector")
 TOPICS = ("people", "control", "dead")
 EACH = [(user, topic) for user in KAFKA_USERS for topic in TOPICS]
 
@@ -100,9 +101,12 @@ READ_AUDIT = "SELECT seal FROM {ks}.audit LIMIT 1"
 WRITE_SESSION = "DELETE FROM {ks}.sessions WHERE id = 'nobody'"
 READ_PASSWORDS = "SELECT password FROM {ks}.accounts LIMIT 1"
 DROP_AUDIT = "DROP TABLE {ks}.audit"
+READ_RECORDS = "SELECT body FROM {ks}.records LIMIT 1"
+WRITE_RECORD = "DELETE FROM {ks}.records USING TIMESTAMP 1 WHERE record = 'nobody' AND n = 1"
+RECORDS = {READ_RECORDS, WRITE_RECORD}
 CONSOLES = {READ_AUDIT, WRITE_SESSION, READ_PASSWORDS}
-STATEMENTS = (READ_AUDIT, WRITE_SESSION, READ_PASSWORDS, DROP_AUDIT, SELECT_ROW, SELECT_MARKER, WRITE_ROW,
-              WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
+STATEMENTS = (READ_RECORDS, WRITE_RECORD, READ_AUDIT, WRITE_SESSION, READ_PASSWORDS, DROP_AUDIT, SELECT_ROW,
+              SELECT_MARKER, WRITE_ROW, WRITE_MARKER, READ_SECRETS, MAKE_SUPERUSER, TAKE_ROLE, DROP_ROLE,
               MAKE_ROLE, DROP_TABLE)
 
 MAY_EXECUTE: dict[str, set[str]] = {
@@ -110,10 +114,11 @@ MAY_EXECUTE: dict[str, set[str]] = {
     "fence": {SELECT_ROW, SELECT_MARKER, WRITE_ROW, WRITE_MARKER, MAKE_ROLE},
     "producer": {SELECT_MARKER},
     "verify": {SELECT_ROW, SELECT_MARKER},
-    "governance": {SELECT_MARKER, *CONSOLES},
+    "governance": {SELECT_MARKER, *CONSOLES, *RECORDS},
     "redrive": {SELECT_ROW, SELECT_MARKER},
     "console": {SELECT_ROW, *CONSOLES},
-    "officer": {SELECT_ROW},
+    "officer": {SELECT_ROW, *RECORDS},
+    "inspector": {SELECT_ROW, SELECT_MARKER, READ_AUDIT, READ_RECORDS},
 }
 
 
@@ -147,7 +152,8 @@ def test_who_lacks_unmask_sees_null_for_personal_columns(stack: Settings, one_ro
         with cassandra_session(stack, role) as session:
             return tuple(session.execute(statement, (one_row,)).one())
 
-    settled(lambda: row("console") == row("redrive") == ("FR", None, None), "A role without UNMASK saw more than null")
+    settled(lambda: row("console") == row("redrive") == row("inspector") == ("FR", None, None),
+            "A role without UNMASK saw more than null")
     for role in ("fence", "verify", "officer"):
         assert row(role) == ("FR", b"\x01", b"\x02")
 

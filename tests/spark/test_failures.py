@@ -6,7 +6,7 @@ import pytest
 from pyspark.errors import PySparkException
 
 from engine.errors import FolderUnusable, OffsetsLost, RollcallError, SignInRefused, StoreAway
-from engine.spark.failures import mapped, translated
+from engine.spark.failures import mapped, translated, unforeseen
 
 DRIVER = "com.datastax.oss.driver.api.core."
 CANARY = "ada.lovelace@example.com"
@@ -82,3 +82,17 @@ def test_the_unknown_stays_unknown() -> None:
 def test_a_full_disk_that_python_meets_is_told_too() -> None:
     assert isinstance(translated(OSError(errno.ENOSPC, "No space left on device")), FolderUnusable)
     assert translated(ConnectionRefusedError(errno.ECONNREFUSED, "refused")) is None
+
+
+def test_an_unforeseen_failure_is_told_by_its_places_in_python_and_in_java() -> None:
+    try:
+        raise Captured(f"java.lang.IllegalStateException: {CANARY}\n\tat org.apache.spark.Task.run(Task.scala:141)\n"
+                       f"Caused by: org.apache.spark.SparkException: {CANARY}\nada.Lovelace\n\tat {CANARY}\n")
+    except Captured as error:
+        told = unforeseen(error)
+    assert CANARY not in told
+    assert "ada.Lovelace" not in told
+    assert "in test_an_unforeseen_failure" in told
+    assert told.endswith("java.lang.IllegalStateException\n\tat org.apache.spark.Task.run(Task.scala:141)\n"
+                         "Caused by: org.apache.spark.SparkException\n")
+    assert unforeseen(KeyError(CANARY)).startswith("KeyError")

@@ -1,0 +1,125 @@
+"""All that the pages of the GDPR officer say: Register, Retention, Breaches. The rest of the console's words: app/words.py."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from app.words import moment
+
+GROUP = "The law"
+REGISTER, RETENTION, BREACHES = "Register", "Retention", "Breaches"
+
+# --- register
+REF, ACTIVITY, STATE, IN_FORCE, CHANGED, BY, NEXT_REVIEW, VERSION = (
+    "Entry", "Activity", "Newest version", "In force", "Changed", "By", "Next review", "Version")
+SEARCH, SEARCH_HELP = "Contains", "Looked for in every field of the newest version, in any case."
+CHOOSE = "Entry"
+NO_ENTRY = "No entry fits."
+SHOW, EDIT, VERSIONS, CHECK, FILES = "Entry", "Edit", "Versions", "Check", "Files"
+NOT_APPLICABLE = "not applicable"
+EDIT_SAYS = ("What you save is a draft: it is in force when it is published. Parts with several fields are written as YAML; "
+             "lists have one to a line.")
+ONE_A_LINE, AS_YAML = "one to a line", "YAML"
+WHY, WHY_HELP = "Reason", "Kept with the version: somebody will read it in a year."
+SAVE, PUBLISH, ARCHIVE, BEGIN_AGAIN = "Save as draft", "Publish", "Archive", "Undo what I typed"
+PUBLISH_SAYS = "The newest version comes into force. Errors stand in the way, warnings do not."
+ARCHIVE_SAYS = "The entry is out of force; its versions stay."
+NOTHING_CHANGED = "Nothing was changed, so nothing is saved."
+STALE = "Somebody saved this entry while you were editing. Nothing you typed is lost."
+FIELD, BEFORE, THEIRS, MINE, AFTER = "Field", "Before", "Theirs", "Yours", "After"
+ON_TOP, ON_TOP_HELP = "Save mine with theirs", "Your fields as you typed them; theirs where you changed nothing."
+TAKE_THEIRS = "Take theirs, drop mine"
+CHECK_SAYS = "Compares the entries in force with the law, and with Cassandra, MongoDB, Kafka and their rights as they are now."
+LEVEL, FOUND = "Level", "Found"
+CHECK_NOW, CHECK_WELL = "Check now", "The register says what the law asks and what the systems are."
+FORM, PREPARE, DOWNLOAD = "Form", "Prepare the file", "Download"
+FORMS = {"cnil": "Workbook of the CNIL (French)", "ico": "Workbook of the ICO (English)", "csv": "CSV",
+         "json": "JSON (DPV terms)", "html": "Page to print", "yaml": "YAML"}
+EXPORT_SAYS = "The entries in force, as an authority may ask for them. The audit has it first."
+IMPORT, IMPORT_FILE, IMPORT_DO = "Import", "A file in one of these forms", "Take over as drafts"
+IMPORT_SAYS = "Entries are matched by their name; what changed becomes a draft. What did not fit is said."
+NO_FILE = "Choose a file first."
+FITTED = "Everything fitted."
+
+
+def saved(ref: str, n: int) -> str:
+    """After Save."""
+    return f"{ref}: version {n} is kept as a draft. Publish puts it in force."
+
+
+def published(ref: str, n: int) -> str:
+    """After Publish."""
+    return f"{ref}: version {n} is in force."
+
+
+def archived(ref: str, n: int) -> str:
+    """After Archive."""
+    return f"{ref} is archived as version {n}."
+
+
+def stale(by: str, at: datetime, why: str, conflicts: Collection[str]) -> str:
+    """Who saved meanwhile, and where both changed the same."""
+    both = f" You both changed {', '.join(conflicts)}: yours goes on top." if conflicts else " You changed other fields."
+    return f"{by} saved at {moment(at)} ({why}).{both}"
+
+
+def findings(bad: int, warnings: int) -> str:
+    """What a check found."""
+    return f"{bad} errors or differences, {warnings} warnings."
+
+
+def imported(drafts: Collection[str], same: Collection[str], unfit: Collection[str]) -> str:
+    """After an import."""
+    parts = [f"drafts: {', '.join(drafts) or 'none'}"]
+    if same:
+        parts.append(f"nothing new: {', '.join(same)}")
+    parts += [f"did not fit: {sentence}" for sentence in unfit]
+    return "; ".join(parts) + "."
+
+
+# --- retention
+PLACE, LIMIT, KEPT_BY, OLDEST, DUE, KEEPING, ENTRIES, DATA = (
+    "Place", "Stated", "Ended by", "Oldest", "Due", "Kept so", "Entries", "Of which data")
+ALL_KEPT = "Nothing is kept longer than the register states."
+RUNS, RUN, RUN_SAYS = "Runs of the job", "Run now", "Expires every row that is due, through the stream, and keeps the evidence."
+NO_RUNS = "The job has not run yet. The keeper runs it once a day."
+CUT_OFF, EXPIRED, LEFT, SECONDS = "Up to", "Expired", "Left", "Seconds"
+
+
+def over_time(places: Collection[str]) -> str:
+    """The first thing an officer reads."""
+    return f"Over their time: {', '.join(places)}."
+
+
+def ran(expired: int, due: int, left: int) -> str:
+    """After a run."""
+    return f"{expired} of {due} due rows are expired, {left} are left."
+
+
+# --- breaches
+TITLE, CLOCK, AWARE, MISSING, LETTER, TO = "Title", "Clock", "Aware", "Still missing", "Letter", "To"
+NO_BREACHES = "No breach is logged."
+NEW = "Log a breach"
+NEW_SAYS = "Every breach is logged, whether or not it is notified (Art. 33(5)). The clock runs from the awareness."
+NAME, NAME_HELP = "Short name", "Small letters, digits and dashes, as lost-laptop."
+KINDS, AWARE_AT, DETECTED_AT, NATURE = "What was breached", "Aware at", "Detected at", "What happened"
+MOMENT_HELP = "With its zone, as 2026-11-28T09:30+01:00."
+LOG, CHANGE, CLOSE = "Log it", "Save this version", "Close"
+CHANGE_SAYS = "All that is known, as YAML. Each version is kept."
+NOTHING_MISSING = "Nothing is missing: it can be closed."
+TIME_LEFT, TIME_OVER, STOPPED_IN_TIME, STOPPED_LATE = "left", "late", "stopped in time", "stopped late"
+
+
+def logged(ref: str, n: int) -> str:
+    """After a version of a breach was kept."""
+    return f"{ref}: version {n} is logged."
+
+
+def closed(ref: str) -> str:
+    """After Close."""
+    return f"{ref} is closed."
+
+
+def hours(left_s: float, due: datetime) -> str:
+    """How a running clock stands."""
+    side = TIME_LEFT if left_s >= 0 else TIME_OVER
+    return f"{abs(left_s) / 3600:.1f} h {side} (until {moment(due)})"

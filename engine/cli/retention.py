@@ -1,0 +1,106 @@
+"""`rollcall retention show|run|keep`: is anything kept longer than the register states, and an end to what is."""
+
+import signal
+import threading
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from engine.cli.audited import acting_as, audited
+from engine.cli.output import log, show, show_json, tell
+from engine.compliance import retention
+from engine.compliance.register import Register
+from engine.compliance.survey import PRINCIPAL
+from engine.errors import RollcallError
+from engine.settings import Settings, load
+from engine.stores.records import Records
+from governance.retention import Keeping
+
+LATE = 1
+TRIED_AGAIN_S = 60.0
+WITHIN_S = 300.0
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands of this group."""
+    group = typer.Typer(help="How long data are kept, stated against measured.", no_args_is_help=True)
+    group.command("show")(show_lines)
+    group.command()(run)
+    group.command()(keep)
+    app.add_typer(group, name="retention")
+
+
+def show_lines(as_json: AsJson = False) -> None:
+    """Show each stated limit, the oldest that is there, and what is due; exit 1 if something is over its time.
+
+    Example: rollcall retention show
+    """
+    settings = load()
+    with Records.opened(settings, PRINCIPAL) as records:
+        entries = [version.entry for version in Register(records).in_force()]
+        evidence = retention.runs(records)
+    found = retention.measured(settings, entries, datetime.now(UTC))
+    if as_json:
+        show_json({"lines": [{"place": line.place, "limit": line.limit.said, "enforced_by": line.limit.enforced_by,
+                              "entries": line.refs, "keeping": line.keeping, "oldest": line.oldest, "due": line.due}
+                             for line in found], "runs": [{**asdict(run), "by": by} for run, by in evidence]})
+    else:
+        for line in found:
+            oldest = f"oldest of {line.oldest:%Y-%m-%d %H:%M} UTC" if line.oldest else "nothing measured"
+            due = f", {line.due} due" if line.due else ""
+            show(f"{line.place:30} {line.limit.said}: {line.keeping}, {oldest}{due}")
+        for run, by in evidence[:1]:
+            show(f"Last run {run.at} by {by}: {run.expired} of {run.due} due rows expired in {run.seconds} s, {run.left} left.")
+    if any(line.keeping in (Keeping.DUE, Keeping.OVERDUE) for line in found):
+        raise typer.Exit(LATE)
+
+
+def run(within: Annotated[float, typer.Option(help="Seconds to wait for the stream.", min=0)] = WITHIN_S) -> None:
+    """Expire every row that is due, through the stream, and keep the evidence.
+
+    Example: rollcall retention run
+    """
+    done = _run(load(), within)
+    show(f"{done.expired} of {done.due} due rows are expired ({done.stated}); {done.left} are left.")
+    if done.left:
+        raise typer.Exit(LATE)
+
+
+def keep() -> None:
+    """Run it every day (governance.retention_hours) until Ctrl-C; the supervisor does just this.
+
+    Example: rollcall retention keep
+    """
+    settings, over = load(), threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: over.set())
+    every_s = settings.governance.retention_hours * 3600.0
+    pause = 0.0
+    while not over.wait(pause):
+        try:
+            pause = _next_in(settings, every_s)
+            if pause <= 0:
+                done = _run(settings, WITHIN_S)
+                log(f"{done.expired} of {done.due} due rows are expired, {done.left} are left")
+                pause = every_s
+        except RollcallError as error:    # a store is away, or the stream does not run: that ends
+            log(f"{error} Tried again in {TRIED_AGAIN_S:.0f} s.")
+            pause = TRIED_AGAIN_S
+    log("stopped")
+
+
+def _next_in(settings: Settings, every_s: float) -> float:
+    """Seconds until the next run is due."""
+    with Records.opened(settings, PRINCIPAL) as records:
+        evidence = retention.runs(records)
+    if not evidence:
+        return 0.0
+    return every_s - (datetime.now(UTC) - datetime.fromisoformat(evidence[0][0].at)).total_seconds()
+
+
+def _run(settings: Settings, within: float) -> retention.Run:
+    with audited(settings, "retention.run", retention.PEOPLE):
+        return retention.run(settings, acting_as(), tell, within)

@@ -1,0 +1,165 @@
+"""Reads the running systems as the register speaks of them: schemas, masks, TTLs, topic settings, fields that flow, rights.
+
+All of it as `inspector`, which sees no personal value: columns masked, of records the names of their fields alone.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import (
+    ACLFilter,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    ConfigResource,
+    ConfigResourceType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourcePatternFilter,
+    ResourceType,
+)
+
+from engine.clients import cassandra_session, kafka_admin, kafka_consumer, mapped, mongo_client, read_until
+from engine.settings import Kafka, Settings
+from governance.catalogue import FIELDS, UNKNOWN
+from governance.drift import Live, LiveTable, LiveTopic
+
+PRINCIPAL = "inspector"
+SAMPLED = 500
+"""Newest records of a partition, and documents of a collection, whose fields are looked at."""
+
+READING = frozenset({"SELECT", "UNMASK"})
+HOUR_MS = 3_600_000
+_STREAMS = re.compile(r"stream_\w+_\d+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_KNOWN = {".".join(known.path.split(".")[:length]) for known in FIELDS for length in range(1, known.path.count(".") + 2)}
+
+
+def survey(settings: Settings) -> Live:
+    """Everything that the register can be compared with, as it is now. Raises StoreAway, SignInRefused."""
+    return Live(_tables(settings), _topics(settings), _collections(settings))
+
+
+def _tables(settings: Settings) -> dict[str, LiveTable]:
+    keyspace = settings.cassandra.keyspace
+    with cassandra_session(settings, PRINCIPAL) as session, mapped("reading Cassandra's schema and roles", PRINCIPAL):
+        ttls = {row.table_name: row.default_time_to_live for row in session.execute(
+            "SELECT table_name, default_time_to_live FROM system_schema.tables WHERE keyspace_name = %s", (keyspace,))}
+        columns: dict[str, dict[str, str]] = {name: {} for name in ttls}
+        for row in session.execute(
+                "SELECT table_name, column_name FROM system_schema.columns WHERE keyspace_name = %s", (keyspace,)):
+            columns[row.table_name][row.column_name] = ""
+        for row in session.execute("SELECT table_name, column_name, function_name FROM system_schema.column_masks "
+                                   "WHERE keyspace_name = %s", (keyspace,)):
+            columns[row.table_name][row.column_name] = row.function_name
+        rights = list(_rights(session))
+    return {name: LiveTable(columns[name], ttls[name], _readers(keyspace, name, rights)) for name in ttls}
+
+
+def _rights(session: Any) -> Iterator[tuple[str, str, str]]:
+    """Role, permission and resource, of every role that can sign in; what it has through other roles included."""
+    for row in session.execute("LIST ROLES"):
+        if not row.login:
+            continue
+        role = "stream" if _STREAMS.fullmatch(row.role) else row.role
+        if row.super:
+            yield from ((role, permission, "<all keyspaces>") for permission in READING)
+        for right in session.execute(f'LIST ALL PERMISSIONS OF "{row.role}"'):
+            yield role, right.permission, right.resource
+
+
+def _readers(keyspace: str, table: str, rights: Iterable[tuple[str, str, str]]) -> dict[str, frozenset[str]]:
+    covers = {"<all keyspaces>", f"<keyspace {keyspace}>", f"<all tables in {keyspace}>", f"<table {keyspace}.{table}>"}
+    found: dict[str, set[str]] = {}
+    for role, permission, resource in rights:
+        if resource in covers and permission in READING:
+            found.setdefault(role, set()).add(permission)
+    return {role: frozenset(permissions) for role, permissions in found.items()}
+
+
+def _topics(settings: Settings) -> dict[str, LiveTopic]:
+    names = named(settings.kafka)
+    with mapped("reading Kafka's topics and rules", PRINCIPAL):
+        admin = kafka_admin(settings, PRINCIPAL)
+        try:
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names.values()]
+            configs = admin.describe_configs(resources, config_filter="all")["topic"]
+            readers = {short: _may_read(admin, name) for short, name in names.items()}
+        finally:
+            admin.close()
+    return {short: LiveTopic(_hours(configs[name]), _fields(settings, name) if short == "people" else frozenset(),
+                             readers[short]) for short, name in names.items()}
+
+
+def named(kafka: Kafka) -> dict[str, str]:
+    """The register's names of the topics -> their names in this installation."""
+    return {"people": kafka.topic, "control": kafka.control_topic, "dead": kafka.dead_topic}
+
+
+def _hours(config: Mapping[str, Any]) -> float | None:
+    policy, kept_ms = str(config["cleanup.policy"]["value"]), int(config["retention.ms"]["value"])
+    return None if kept_ms < 0 or "delete" not in policy else kept_ms / HOUR_MS
+
+
+def _may_read(admin: KafkaAdminClient, topic: str) -> frozenset[str]:
+    """Principals with a rule that lets them read a topic; a rule that denies is not weighed against it, to be on the safe
+    side. `*` stands for everybody."""
+    rules = []
+    for operation in (ACLOperation.READ, ACLOperation.ALL):
+        found, _ = admin.describe_acls(ACLFilter(
+            None, None, operation, ACLPermissionType.ALLOW,
+            ResourcePatternFilter(ResourceType.TOPIC, None, ACLResourcePatternType.ANY)))
+        rules += found
+    return frozenset(rule.principal.removeprefix("User:") for rule in rules if _covers(rule.resource_pattern, topic))
+
+
+def _covers(pattern: ResourcePattern, topic: str) -> bool:
+    name = pattern.resource_name
+    if pattern.pattern_type is ACLResourcePatternType.PREFIXED:
+        return topic.startswith(name)
+    return name in ("*", topic)
+
+
+def _fields(settings: Settings, topic: str) -> frozenset[str]:
+    """The paths of the newest records of each partition."""
+    with mapped("looking at the fields of people", PRINCIPAL):
+        consumer = kafka_consumer(settings, PRINCIPAL)
+        try:
+            return frozenset(path for value in _newest(consumer, settings, topic) for path in _paths(value, ""))
+        finally:
+            consumer.close()
+
+
+def _newest(consumer: KafkaConsumer, settings: Settings, topic: str) -> Iterator[object]:
+    places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+    first, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
+    consumer.assign(places)
+    for place in places:
+        consumer.seek(place, max(int(first[place]), int(ends[place]) - SAMPLED))
+    for record in read_until(consumer, ends, settings.kafka.request_timeout_s):
+        try:
+            yield json.loads(record.value or b"null")
+        except ValueError:    # it became a dead letter
+            continue
+
+
+def _paths(value: object, path: str) -> Iterator[str]:
+    """The paths of a person's leaves; a name that the catalogue lacks and that looks like no name is not repeated."""
+    if not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        full = f"{path}.{name}".lstrip(".") if _NAME.fullmatch(str(name)) else f"{path}.{UNKNOWN}".lstrip(".")
+        if isinstance(inner, dict) and full in _KNOWN:
+            yield from _paths(inner, full)
+        else:
+            yield full
+
+
+def _collections(settings: Settings) -> dict[str, frozenset[str]]:
+    with mongo_client(settings, PRINCIPAL) as client, mapped("looking at the fields of aggregates", PRINCIPAL):
+        database = client[settings.mongo.database]
+        return {name: frozenset(part for document in database[name].find().limit(SAMPLED) for part in document)
+                for name in sorted(database.list_collection_names())}
