@@ -129,12 +129,11 @@ def import_panel() -> None:
     st.subheader(words.IMPORT, anchor=False)
     st.caption(words.IMPORT_SAYS)
     with st.form("register-import", border=False):
-        file = st.file_uploader(words.IMPORT_FILE, key="register-upload", type=["xlsx", "csv", "yaml", "yml"])
+        st.file_uploader(words.IMPORT_FILE, key="register-upload", type=["xlsx", "csv", "yaml", "yml"])
         st.selectbox(words.FORM, [form.value for form in READ_BACK], format_func=words.FORMS.__getitem__,
                      key="register-import-form")
         st.text_input(words.WHY, key="register-import-why", help=words.WHY_HELP)
-        st.form_submit_button(words.IMPORT_DO, key="register-import-do", on_click=_import,
-                              args=(file.getvalue() if file else None,))
+        st.form_submit_button(words.IMPORT_DO, key="register-import-do", on_click=_import)
 
 
 def _stale_panel(kept: Kept, stale: StaleEdit) -> None:
@@ -216,11 +215,13 @@ def _prepare(form: str) -> None:
     act("register.export", form, do)
 
 
-def _import(content: bytes | None) -> None:
+def _import() -> None:
     form, why = st.session_state["register-import-form"], st.session_state["register-import-why"]
-    if content is None:
+    file = st.session_state["register-upload"]
+    if file is None:
         say("failed", words.NO_FILE)
         return
+    content: bytes = file.getvalue()
 
     def do(name: str) -> str:
         with opened() as register:

@@ -26,8 +26,8 @@ def stated(lines: Sequence[Line]) -> None:
         st.error(words.over_time(sorted(set(late))), icon=":material/alarm:")
     else:
         st.success(words.ALL_KEPT, icon=":material/check_circle:")
-    table([{words.PLACE: line.place, words.LIMIT: line.limit.said, words.KEEPING: str(line.keeping), words.OLDEST: line.oldest,
-            words.DUE: line.due, words.KEPT_BY: str(line.limit.enforced_by), words.DATA: ", ".join(line.labels),
+    table([{words.PLACE: line.place, words.KEEPING: str(line.keeping), words.DUE: line.due, words.OLDEST: line.oldest,
+            words.LIMIT: line.limit.said, words.KEPT_BY: str(line.limit.enforced_by), words.DATA: ", ".join(line.labels),
             words.ENTRIES: ", ".join(line.refs)} for line in lines], "retention-lines", {words.OLDEST: TIME})
 
 

@@ -31,10 +31,12 @@ from app.listing import PAGES
 from bench.installation import free_ports, settings_toml
 from engine import stack
 from engine.clients import cassandra_session, mongo_client
+from engine.compliance.register import Register
 from engine.health import counted
 from engine.processes import Supervisor
 from engine.settings import Settings, load
 from engine.stores.accounts import Accounts
+from engine.stores.records import Records
 from engine.stores.status import Status
 from governance.permissions import Role
 
@@ -82,6 +84,7 @@ def run(home: Path, people: int, rate: float, sessions: int, rounds: int) -> dic
         stack.servers_up(settings, _say)
         with cassandra_session(settings, "governance") as session:
             password = Accounts(settings, session).add("bench", [role.value for role in Role])
+            Register(Records(settings, session)).seed("system bench")
         processes.start("stream", "producer", "console")
         _until("the console answers", lambda: _answers(f"http://127.0.0.1:{settings.console.port}/healthz"))
         _until(f"{people} people are rows", lambda: _users(settings) >= people)

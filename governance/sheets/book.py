@@ -195,9 +195,10 @@ def _large() -> NotASheet:
 
 def _rows(sheet: Any) -> Iterator[tuple[Seen, ...]]:
     """sheet: openpyxl's, read-only, which its type stubs do not know."""
-    for number, row in enumerate(sheet.iter_rows(max_row=ROWS + 1, max_col=COLUMNS), 1):
-        if number > ROWS:
-            raise NotASheet(f"Sheet {sheet.title!r} has more than {ROWS:,} rows. Remove those below the register.")
+    for number, row in enumerate(sheet.iter_rows(max_col=COLUMNS), 1):
+        if number > ROWS:             # empty ones count, too: a cell in row 999,999,999 has as many before it
+            raise NotASheet(f"Sheet {sheet.title!r} has more than {ROWS:,} rows. Remove those below the register, also empty "
+                            "ones that have a format.")
         yield tuple(_seen(cell, f"Sheet {sheet.title!r}, cell {get_column_letter(column)}{number}")
                     for column, cell in enumerate(row, 1))
 

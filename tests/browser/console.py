@@ -14,10 +14,12 @@ from playwright.sync_api import Page, expect
 from app import words
 from app.listing import BY_KEY
 from engine.clients import cassandra_session, kafka_admin, mongo_client
+from engine.compliance.register import Register
 from engine.processes import PROGRAMS, Supervisor
 from engine.provision import provision
 from engine.settings import Settings
 from engine.stores.accounts import Accounts
+from engine.stores.records import Records
 from engine.stores.schema import TABLES
 from engine.topics import all_topics
 from governance.permissions import Role
@@ -72,6 +74,8 @@ def console_of(settings: Settings) -> Iterator[Installed]:
             passwords = {name: accounts.add(name, [name.replace("-", " ")]) for name in (
                 role.value.replace(" ", "-") for role in Role)}
             passwords["both"] = accounts.add("both", [Role.OPERATOR.value, Role.OFFICER.value, Role.ADMIN.value])
+        with Records.opened(settings) as records:
+            Register(records).seed("system test")
         processes.start("console")
         address = f"http://127.0.0.1:{settings.console.port}"
         until("the console answers", lambda: answers(address), STARTED_WITHIN_S)

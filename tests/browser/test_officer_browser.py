@@ -28,10 +28,8 @@ CHECKED_WITHIN_MS = 60_000
 
 @pytest.fixture(scope="module")
 def console(stack: Settings) -> Iterator[Installed]:
-    """One console for all tests of this file, with the first content of the register."""
+    """One console for all tests of this file."""
     with console_of(stack) as running:
-        with Records.opened(stack) as records:
-            Register(records).seed("system test")
         yield running
 
 
