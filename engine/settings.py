@@ -61,6 +61,13 @@ class Kafka(Section):
     max_compaction_lag_minutes: int = Field(120, description="Longest time before a superseded record is compacted away.")
     request_timeout_s: int = Field(10, description="Seconds after which a request of ours is given up.")
 
+    @model_validator(mode="after")
+    def _letters_outlive_records(self) -> Self:
+        """A record whose letter has gone would look lost to `rollcall verify`."""
+        if self.dead_retention_hours < self.retention_hours:
+            raise ValueError(f"dead_retention_hours must be at least retention_hours ({self.retention_hours})")
+        return self
+
     @property
     def bootstrap(self) -> str:
         """`host:port` for clients."""

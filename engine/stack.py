@@ -10,6 +10,7 @@ from engine.clients import cassandra_session
 from engine.compliance.register import Register
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
 from engine.machine import folders, memory, ports
+from engine.machine.user import whoami
 from engine.native import cassandra, fetch
 from engine.native.server import listening
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
@@ -19,6 +20,7 @@ from engine.stopping import stop_stream
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog
 from engine.stores.records import REGISTER, Records
+from governance.audit import BEGUN, DONE
 from governance.permissions import Role
 
 Say = Callable[[str], None]
@@ -51,12 +53,14 @@ def up(settings: Settings, say: Say) -> None:
     say("Starting stream, producer, view, console and keeper ...")
     processes.start(*PROGRAMS)
     processes.wait_running(*PROGRAMS, limit_s=READY_WITHIN_S)
+    _noted(settings, "installation.up", DONE)
 
 
 def down(settings: Settings, say: Say) -> None:
     """Ends everything: stream, producer, view, the servers, supervisord. No process is left. Idempotent."""
     processes = Supervisor(settings)
     if processes.alive():
+        _noted(settings, "installation.down", BEGUN)
         for name in PROGRAMS:
             say(f"Stopping {name} ...")
             if name == "stream":
@@ -129,6 +133,12 @@ def _first_register(settings: Settings, say: Say) -> None:
         with audit.acting("system up", "register.publish", "first content"):
             made = Register(records).seed("system up")
     say(f"Published the first content of the register: {', '.join(made)}")
+
+
+def _noted(settings: Settings, act: str, result: str) -> None:
+    """Writes into the audit that somebody started or stops everything, now or when Cassandra answers."""
+    with AuditLog.opened_or_kept(settings) as audit:
+        audit.append_or_keep(f"system {whoami()}", act, "installation", result)
 
 
 def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:

@@ -1,6 +1,7 @@
 """The topics as data: how long a record lives is decided here and nowhere else."""
 
 import pytest
+from pydantic import ValidationError
 
 from engine import topics
 from engine.settings import Kafka
@@ -47,9 +48,14 @@ def test_commands_have_one_order_and_are_kept_for_ever() -> None:
 
 
 def test_dead_letters_stay_as_long_as_the_settings_say() -> None:
-    dead = topics.dead(Kafka(dead_retention_hours=2))
+    dead = topics.dead(Kafka(retention_hours=1, dead_retention_hours=2))
     assert dead.configs["cleanup.policy"] == "compact,delete"
     assert int(dead.configs["retention.ms"]) == 2 * 3600 * 1000
+
+
+def test_a_dead_letter_may_not_go_before_its_record() -> None:
+    with pytest.raises(ValidationError, match=r"dead_retention_hours must be at least retention_hours \(169\)"):
+        Kafka(retention_hours=169, dead_retention_hours=168)
 
 
 def test_the_dead_letter_of_the_largest_record_fits() -> None:

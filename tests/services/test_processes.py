@@ -14,6 +14,7 @@ from engine.clients import cassandra_session, mapped, mongo_client
 from engine.errors import PortTaken, ServerFailed
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.settings import Settings
+from engine.stores.audit import AuditLog
 
 pytestmark = pytest.mark.services
 
@@ -125,5 +126,7 @@ def test_servers_come_back_with_their_data_after_the_supervisor_was_killed(
     monkeypatch.setattr(stacks, "PROGRAMS", ())    # what runs beside the servers is not wanted here
     stacks.up(stack, said.append)
     assert said[0].startswith(f"Ending {len(orphans)} processes")
+    with AuditLog.opened(stack) as audit:
+        assert any((entry.act, entry.result) == ("installation.up", "done") for entry in audit.entries())
     assert not orphans & {process.pid for process in left_over(stack)}
     assert read(stack) == {"survives"}
