@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import pandas as pd
 import streamlit as st
 import yaml
 
@@ -13,7 +12,7 @@ from app.acts import act, begin
 from app.jobs import JOBS
 from app.parts import TIME, say, table
 from app.programs import job_panel
-from app.register_form import EMPTY, fields_of, typed
+from app.register_form import fields_of, typed
 from app.sessions import Viewer
 from app.stores import console
 from engine.compliance.checks import checked, well
@@ -23,6 +22,7 @@ from engine.compliance.sheets import derived, read, written
 from engine.errors import Final
 from engine.stores.records import Records
 from governance.register import Entry, NotAnEntry, State, Version, changed, entry
+from governance.sheets.page import article
 
 CHECK = "register check"
 _BASE, _STALE, _FILE = "register-base", "register-stale", "register-file"
@@ -48,10 +48,8 @@ def listed(kept: Sequence[Kept]) -> None:
 
 
 def shown(version: Version) -> None:
-    """One version, field by field; what is empty says why."""
-    rows = [{words.FIELD: name.replace("_", " "), words.AFTER: _plain(value) or _because(version.entry, name)}
-            for name, value in version.entry.model_dump(mode="json").items() if name != "not_applicable"]
-    st.table(pd.DataFrame(rows).set_index(words.FIELD))
+    """One version as it prints, each item under its letter of Art. 30; what is empty says why."""
+    st.html(article(version, None))
 
 
 def edit(kept: Kept) -> None:
@@ -235,11 +233,6 @@ def _import() -> None:
         return words.imported([one.ref for one in fresh], same, found.unfit)
 
     act("register.change", f"import {form}", do, why)
-
-
-def _because(one: Entry, name: str) -> str:
-    reason = one.because(name)
-    return f"{words.NOT_APPLICABLE}: {reason}" if reason else EMPTY
 
 
 def _plain(value: Any) -> str:

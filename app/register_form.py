@@ -8,8 +8,6 @@ import yaml
 from app import words_law as words
 from governance.register import Entry
 
-EMPTY = "—"
-
 LINES = ("software", "sub_purposes", "locations", "rights")
 """Fields that are lists of texts."""
 

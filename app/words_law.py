@@ -15,7 +15,6 @@ SEARCH, SEARCH_HELP = "Contains", "Looked for in every field of the newest versi
 CHOOSE = "Entry"
 NO_ENTRY = "No entry fits."
 SHOW, EDIT, VERSIONS, CHECK, FILES = "Entry", "Edit", "Versions", "Check", "Files"
-NOT_APPLICABLE = "not applicable"
 EDIT_SAYS = ("What you save is a draft: it is in force when it is published. Parts with several fields are written as YAML; "
              "lists have one to a line.")
 ONE_A_LINE, AS_YAML = "one to a line", "YAML"

@@ -45,10 +45,11 @@ def html_page(versions: Sequence[Version], derived: Mapping[str, Derived], made:
         f"<h1>Record of processing activities</h1>\n<p>Art. 30 GDPR. Made on {when}; {len(versions)} "
         f'{"activity" if len(versions) == 1 else "activities"}.</p>\n</header>\n'
         f'<nav aria-label="Contents">\n<h2>Contents</h2>\n<ol>{listed}</ol>\n</nav>\n<main>\n'
-        + "\n".join(_article(one, derived.get(one.entry.ref)) for one in versions) + "\n</main>\n</body>\n</html>\n")
+        + "\n".join(article(one, derived.get(one.entry.ref)) for one in versions) + "\n</main>\n</body>\n</html>\n")
 
 
-def _article(version: Version, found: Derived | None) -> str:
+def article(version: Version, found: Derived | None) -> str:
+    """One version as HTML, each item under its letter of Art. 30; everything in it is escaped."""
     one = version.entry
     about = {"Reference": one.ref, "Version": f"{version.n} ({version.state.value})",
              "Last change": f"{version.at.astimezone(UTC):%Y-%m-%d %H:%M UTC} by {version.by}: {version.why}",
