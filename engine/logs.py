@@ -78,9 +78,10 @@ class Discreet(logging.Filter):
         """Masks message and arguments; puts what `traced` says in the place of the error."""
         if not getattr(record, "looked_through", False):
             error = record.exc_info[1] if record.exc_info else None
-            record.exc_text = "".join(traced(error)).rstrip("\n") if error is not None else None
-            record.exc_info = None
+            record.exc_info, record.exc_text = None, type(error).__name__ if error is not None else None
             try:
+                if error is not None:
+                    record.exc_text = "".join(traced(error)).rstrip("\n")
                 _mask(record, _texts([error, sys.exception()]))
             except Exception:    # whatever an argument does when it is written: nothing of it can be vouched for
                 record.msg, record.args = UNREADABLE, ()

@@ -41,11 +41,18 @@ def logged() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     yield log, out
 
 
+class NoName(pydantic.BaseModel):
+    """What refuses a name."""
+
+    first: int
+    last: int = 0
+
+
 class Model(pydantic.BaseModel):
     """What refuses a person."""
 
     gender: int
-    name: str
+    name: NoName
     email: str = "none"
 
 
@@ -118,6 +125,8 @@ WAYS: dict[str, Told] = {
     "text": lambda log, error: log.error("failed: " + str(error) + " again"),
     "text as argument": lambda log, error: log.error("failed: %s", str(error)),
     "its arguments": lambda log, error: log.error("failed: %s %s", error.args, [error]),
+    "its cause": lambda log, error: log.error(f"failed: {type(error).__name__} by {error.__cause__} in {error.__context__}"),
+    "what it holds": lambda log, error: log.error(f"failed: {type(error).__name__} of {getattr(error, 'exceptions', '')}"),
 }
 
 
@@ -207,11 +216,13 @@ def test_an_ordinary_error_says_what_it_is_and_where() -> None:
             outer = StoreAway("MongoDB does not answer while reading (NetworkTimeout). `rollcall status` shows.", "MongoDB")
             outer.__cause__ = error
             log.error("error %s", "12345678", exc_info=outer)
+            log.warning("met: %s", outer)
     text = out.getvalue()
     assert "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/folder/x'" in text
     assert "engine.errors.StoreAway: MongoDB does not answer while reading (NetworkTimeout). `rollcall status` shows." in text
     assert "test_an_ordinary_error_says" in text
     assert "ERROR error 12345678" in text
+    assert "WARNING met: engine.errors.StoreAway: MongoDB does not" in text
     assert logs.CAUSE in text
 
 
@@ -247,14 +258,17 @@ def test_what_cannot_be_written_is_left_out() -> None:
         log.info("%s", Broken())
         log.info("%s %s", "one")
         log.info("%d", "ada@example.com")
-    assert out.getvalue() == f"INFO {logs.UNREADABLE}\n" * 3
+        log.info("failed", exc_info=OSError(10 ** 20, told(PEOPLE[0])))
+    assert out.getvalue() == f"INFO {logs.UNREADABLE}\n" * 4 + "OSError\n"
 
 
 def test_a_record_is_looked_through_once() -> None:
     person = captured("1.4")[0]
-    record = logging.LogRecord("x", 20, "x", 1, "%s", (json.dumps(person),), None)
+    error = ValueError("x")
+    record = logging.LogRecord("x", 20, "x", 1, "%s", (json.dumps(person),), (ValueError, error, None))
     Discreet().filter(record)
     once = record.getMessage()
+    assert (record.exc_info, record.exc_text) == (None, said(error)), "whatever formatter comes later"
     Discreet().filter(record)
     assert record.getMessage() == once
     assert '"1992-03"' in once

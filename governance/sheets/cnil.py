@@ -43,6 +43,9 @@ from governance.sheets.rows import PARTIES, RETENTION, Kept, Row, natures
 
 FRONT = "Registre"
 
+FIELDS = (*DESCRIBED, *ACTED, *TABLES, "purpose", "sub_purposes", "items")
+"""What a sheet has a place for."""
+
 
 def workbook(versions: Sequence[Version], derived: Mapping[str, Derived]) -> bytes:
     """An XLSX workbook: the front page, and a sheet for each entry in their order. derived: by ref. Raises TooLong."""
@@ -98,7 +101,7 @@ def read(content: bytes, known: Mapping[str, Entry]) -> Imported:
             unfit.append(ref.refused("another sheet of this workbook has it; this one was left out"))
             continue
         taken.add(name)
-        draft = Draft(name, known.get(name), FRENCH, f"Sheet {sheet.name!r}")
+        draft = Draft(name, known.get(name), FRENCH, f"Sheet {sheet.name!r}", FIELDS)
         _read(draft, sections, labelled)
         entry = draft.finished()
         found += [entry] if entry else []
@@ -152,7 +155,7 @@ def _actors(draft: Draft, rows: Sequence[Row]) -> None:
 def _items(draft: Draft, ordinary: Sequence[Row] | None, sensitive: Sequence[Row] | None) -> None:
     """Both sections of data as one list, in the order of the numbers; rows without a number go last."""
     if ordinary is None or sensitive is None:
-        return draft.items(ITEMS, None)
+        return
     made: list[tuple[float, dict[str, Seen], list[Row]]] = []
     empty: list[Seen] = []
     for rows in (ordinary, sensitive):

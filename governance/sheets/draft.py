@@ -41,17 +41,16 @@ def shown_rows(one: Entry, field: str, table: Table, language: Language) -> list
 class Draft:
     """The fields of one entry while a sheet is read. unfit: what was not taken over, as sentences."""
 
-    def __init__(self, ref: str, known: Entry | None, language: Language, where: str) -> None:
-        """where: the sheet or row that speaks of this entry, for messages."""
+    def __init__(self, ref: str, known: Entry | None, language: Language, where: str, places: Collection[str]) -> None:
+        """where: the sheet or row that speaks of this entry, for messages. places: the fields it has a place for."""
         self.known, self.language, self.where = known, language, where
         self.fields: dict[str, Any] = fields_of(known) if known else {"ref": ref}
         self.reasons = dict(known.not_applicable) if known else {}
         self.unfit: list[str] = []
-        self._seen = {"ref", "not_applicable"}
+        self._places = {"ref", "not_applicable", *places}
 
     def text(self, field: str, seen: Seen | None) -> None:
         """Takes over a field that is one text, a day, an enumeration. None: the sheet lacks the cell."""
-        self._seen.add(field)
         if seen is None or (self.known and seen.text == shown(self.known, field, self.language)):
             return
         about = Entry.model_fields[field]
@@ -70,7 +69,6 @@ class Draft:
 
     def texts(self, field: str, seen: Sequence[Seen] | None) -> None:
         """Takes over a field of several texts."""
-        self._seen.add(field)
         if seen is None or (self.known and [one.text for one in seen] == shown_list(self.known, field, self.language)):
             return
         said = [one for one in seen if self.language.reason(one.text) is None]
@@ -82,7 +80,6 @@ class Draft:
 
     def parts(self, field: str, table: Table, rows: Sequence[Row] | None) -> None:
         """Takes over a field of several parts."""
-        self._seen.add(field)
         if rows is None or self._unchanged(field, table, rows):
             return
         before = getattr(self.known, field) if self.known else ()
@@ -92,7 +89,6 @@ class Draft:
 
     def part(self, field: str, table: Table, row: Row | None) -> None:
         """Takes over a field that is one part (a party, the impact assessment), or that there is none."""
-        self._seen.add(field)
         if row is None or self._unchanged(field, table, [row]):
             return
         if self._says(row):
@@ -105,7 +101,6 @@ class Draft:
 
     def items(self, table: ItemTable, rows: Sequence[Kept] | None, empty: Sequence[Seen] = ()) -> None:
         """Takes over the categories of data. empty: cells that say why there are none, or why one has no time limit."""
-        self._seen.add("items")
         if rows is None:
             return
         known: tuple[Item, ...] = self.known.items if self.known else ()
@@ -165,7 +160,7 @@ class Draft:
                              for name, value in stand_ins.items() if name in missing)
             self.unfit.append(f"{self.where} does not say {', '.join(missing)}. There stands now {said}. Complete it in the "
                               "register.")
-        unseen = [name for name in Entry.model_fields if name not in self._seen and name not in missing]
+        unseen = [name for name in Entry.model_fields if name not in self._places and name not in missing]
         if unseen:
             self.unfit.append(f"{self.where}: {self.fields['ref']} is new here, and this sheet has no place for "
                               f"{', '.join(unseen)}. Fill them in in the register before you publish it.")
@@ -173,7 +168,7 @@ class Draft:
 
 def free_ref(said: str, taken: Collection[str]) -> str:
     """A ref for an entry that came without one, made of its name; one that nobody has."""
-    plain = normalize("NFKD", said).encode("ascii", "ignore").decode().casefold()
+    plain = normalize("NFKD", said.casefold().replace("œ", "oe").replace("æ", "ae")).encode("ascii", "ignore").decode()
     made = re.sub("[^a-z0-9]+", "-", plain).strip("-")[:50].strip("-")
     ref = wanted = made if len(made) > 1 else "new-activity"
     number = 2

@@ -12,7 +12,7 @@ from governance.register import Derived, Entry, Version
 from governance.sheets import book, ico_form
 from governance.sheets.book import Seen, Sheet
 from governance.sheets.draft import Draft, free_ref
-from governance.sheets.ico_form import CONTACT, GROUPS, HEADINGS, OURS, REQUIRED, TOP, Above, above, cells
+from governance.sheets.ico_form import CONTACT, GROUPS, HEADINGS, OURS, REQUIRED, TEXTS, TOP, Above, above, cells
 from governance.sheets.imported import Imported, NotASheet
 from governance.sheets.language import ENGLISH
 from governance.sheets.lines import Record, parsed, tied, unlisted
@@ -21,6 +21,10 @@ from governance.sheets.rows import MEASURES, PARTIES, RECIPIENTS, TRANSFERS, Kep
 NAME = "Template"
 ROW = 9
 """Of the headings, as in ICO's own file; the entries follow."""
+
+FIELDS = (*TEXTS, *OURS, "purpose", "sub_purposes", "joint_controllers", "subjects", "items", "recipients", "transfers",
+          "measures", "locations", "rights", "rights_channel", "art6", "art6_justification", "art9", "automated", "dpia")
+"""What a row has a place for."""
 
 Cells = Mapping[str, Seen]
 """The row of an entry as it came back, by key; a key is missing where the sheet has no such column."""
@@ -124,7 +128,7 @@ def _draft(said: Cells, known: Mapping[str, Entry], taken: set[str], where: str,
         unfit.append(ref.refused("another row has it; this one was left out"))
         return None
     taken.add(name)
-    return Draft(name, known.get(name), ENGLISH, where)
+    return Draft(name, known.get(name), ENGLISH, where, FIELDS)
 
 
 class _Reading:
@@ -137,7 +141,7 @@ class _Reading:
 
     def all(self) -> None:
         """Reads the whole row."""
-        for field in ico_form.TEXTS:
+        for field in TEXTS:
             self.draft.text(field, self.said.get(field))
         self._purpose()
         self._list("locations", ico_form.SYSTEMS)
@@ -178,8 +182,7 @@ class _Reading:
 
     def _purpose(self) -> None:
         if not self._changed("purpose"):
-            self.draft.text("purpose", None)
-            return self.draft.texts("sub_purposes", None)
+            return
         seen = self.said["purpose"]
         texts = unlisted(seen.text) if seen.text.startswith("1. ") else [seen.text]
         more = [Seen(text, seen.where) for text in texts[1:]]
@@ -195,7 +198,7 @@ class _Reading:
     def _list(self, field: str, tail: str) -> None:
         """Several texts; what the product adds after them (`tail`) is not read."""
         if not self._changed(field):
-            return self.draft.texts(field, None)
+            return
         seen = self.said[field]
         text = seen.text.partition(tail)[0]
         said = unlisted(text) if ENGLISH.reason(text) is None else [text]
@@ -203,8 +206,7 @@ class _Reading:
 
     def _rights(self) -> None:
         if not self._changed("rights"):
-            self.draft.texts("rights", None)
-            return self.draft.text("rights_channel", None)
+            return
         seen = self.said["rights"]
         text, _, through = seen.text.partition(ico_form.THROUGH)
         said = unlisted(text) if ENGLISH.reason(text) is None else [text]
@@ -215,15 +217,12 @@ class _Reading:
     def _letter(self, field: str, names: Mapping[str, str]) -> None:
         """The lawful basis and the condition, by letter or by name; after the first, why it is so."""
         if not self._changed(field):
-            self.draft.text(field, None)
-            return self.draft.text("art6_justification", None)
+            return
         seen = self.said[field]
         text, _, why = seen.text.partition(ico_form.JUSTIFIED)
         letter = re.search(rf"\(([{min(names)}-{max(names)}])\)", text)
         named = [one for one, name in names.items() if _plain(text).startswith(name)]
         if ENGLISH.reason(text) is None and not letter and len(named) != 1:
-            self.draft.text(field, None)
-            self.draft.text("art6_justification", None)
             return self.draft.refuse(seen, f"write one of: {'; '.join(f'({one}) {name}' for one, name in names.items())}")
         said = text if ENGLISH.reason(text) is not None else letter[1] if letter else named[0]
         self.draft.text(field, Seen(said, seen.where))
@@ -257,16 +256,16 @@ class _Reading:
 
     def _parts(self, field: str, table: Table, forms: Mapping[str, Mapping[str, str]]) -> None:
         if not self._changed(*forms):
-            return self.draft.parts(field, table, None)
+            return
         rows = self._rows(forms)
         if rows == []:
             rows = [{table.columns[0]: next(self.said[key] for key in forms if key in self.said)}]
-        return self.draft.parts(field, table, rows)
+        self.draft.parts(field, table, rows)
 
     def _items(self) -> None:
         forms = {"items": ico_form.DATA, "sources": ico_form.SOURCE}
         if not self._changed(*forms, "retention") or "items" not in self.said:
-            return self.draft.items(ico_form.ITEMS, None)
+            return
         rows = self._rows(forms) or []
         main = self._records("items", ico_form.DATA)
         records = self._records("retention", ico_form.KEPT)
@@ -288,7 +287,7 @@ class _Reading:
     def _one(self, field: str, table: Table, forms: Mapping[str, Mapping[str, str]]) -> None:
         """A field that is one thing, in a cell or in several that hold a text each."""
         if not self._changed(*forms):
-            return self.draft.part(field, table, None)
+            return
         row: dict[str, Seen] = {}
         for key, labels in forms.items():
             if key in self.said:
@@ -304,7 +303,7 @@ class _Reading:
         block = self.top.get(field)
         known = self.draft.known
         if block is None or (known and {part: seen.text for part, seen in block.items()} == above(known, field)):
-            return self.draft.part(field, PARTIES, None)
+            return
         row: dict[str, Seen] = {}
         for part, labels in (("name", ico_form.NAMED), ("address", ico_form.ADDRESSED)):
             records = [] if ENGLISH.reason(block[part].text) is not None and part == "name" else parsed(

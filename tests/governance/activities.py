@@ -100,6 +100,24 @@ HOSTING = Entry(
     not_applicable={"items": "The clinic decides what it stores", "transfers": "None leaves the Union",
                     "subjects": "The clinic knows"})
 
+# texts that are the very words for nothing, parts without a text, reasons of odd characters or for what is not empty
+NOT_KEPT = Retention(place="", start="", criteria="not stated", fate="effacées", enforced_by=Enforcement.HAND)
+ODD = Entry(
+    ref="odd", activity="non renseigné", role=Role.CONTROLLER, department="not stated", software=("", "néant"),
+    created=date(1, 1, 1), controller=Party(name=""), joint_controllers=(Party(name=""), Party(name="none")),
+    dpo=Party(name=""), purpose="sans objet: not applicable: x", sub_purposes=("non renseigné", "not stated"),
+    art6_justification="none",
+    subjects=(Subjects(name_en="", name_fr=""), Subjects(name_en="x", name_fr=""), Subjects(name_en="", name_fr="x")),
+    items=(Item(category="", label_en="", label_fr="", source="", mask="", retention=(NOT_KEPT, NOT_KEPT)),
+           Item(category="x", label_en="", label_fr="", source="", special=True, mask="a", retention=()),
+           Item(category="x", label_en="", label_fr="", source="", special=True, mask="b", retention=())),
+    recipients=(Recipient(name="", kind=RecipientKind.INTERNAL, principals=("a",)),
+                Recipient(name="", kind=RecipientKind.INTERNAL, principals=("b",))),
+    transfers=(Transfer(recipient="", country="", mechanism=Mechanism.CODE, document=""),), rights_channel="not stated",
+    locations=("", "1. x"), rights=("", "Article 15 (access)"),
+    not_applicable={"representative": "\x1cx", "measures": "\x1f", "retention": "\x1cy", "purpose": "not empty",
+                    "dpia": "", "processor": "non renseigné", "lia_link": "a\nb\n   Kind: c", "anything": "else"})
+
 
 def version(entry: Entry, n: int = 3, state: State = State.PUBLISHED) -> Version:
     """A version of an entry."""

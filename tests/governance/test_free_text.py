@@ -1,6 +1,7 @@
 """What is recognised of people in texts is masked, what holds none stays as it is, and no text takes long."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -56,11 +57,26 @@ def test_all_people_are_recognised_in_a_text() -> None:
     "partition 0 offsets 12345678 to 23456789", "rollcall.people-0-123456789 is a letter", "turn 123456789 batch 12345678",
     "12345678 records, 104857600 bytes, 1,234,567 rows behind", "person 0123456789abcdef (16 letters)",
     "error 12345678: KeyError", "GET /_stcore/health",
-    "row 9a723211-0e87-41f1-b1e4-ed1a15226b80 and 12345678-1234-4234-8234-123456789012", "arrivals 2026-11-24T11",
+    "row 9a723211-0e87-41f1-b1e4-ed1a15226b80 and 12345678-1234-4234-8234-abcdefabcdef", "arrivals 2026-11-24T11",
     "{'ok': 0.0, 'errmsg': 'no', 'code': 13}", "[INFO] (main) {x} [] {} () }{ ][", "version 3.5.7 on Java 17.0.1",
     "exit code 75: the same call may succeed later", "{'nat': 'FR', 'users': 12345678}", '{"turn": 5, "behind": 0}'])
 def test_what_holds_no_person_stays_as_it_is(text: str) -> None:
     assert scrubbed(text) == text
+
+
+def test_a_number_beside_a_word_that_counts_is_a_telephone_number_all_the_same() -> None:
+    assert scrubbed("line 0479-155-388, port (044) Q12-3456 users") == "line ********, port ******** users"
+
+
+def test_a_person_of_whom_a_part_cannot_be_read_is_hidden_whole() -> None:
+    assert scrubbed(repr({"dob": datetime(1992, 3, 18, tzinfo=UTC), "email": "x"}) + " is bad") == "{********} is bad"
+    assert scrubbed('{"postcode": 2722, "phone": 4') == "{********}"
+
+
+def test_a_person_in_bytes_is_masked_not_just_hidden() -> None:
+    person = {**captured("1.4")[0], "id": None}
+    assert "'1992-03'" in str(scrubbed_value([repr(person).encode()]))
+    assert '"1992-03"' in str(scrubbed_value(json.dumps(person, ensure_ascii=False).encode()))
 
 
 @given(st.text() | st.text("{}[]()'\"\\ ab1:,=", max_size=300))

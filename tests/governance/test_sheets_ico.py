@@ -12,7 +12,7 @@ from openpyxl.utils import get_column_letter
 from governance.register import CONTENT, Derived, Entry, Measure, Party, Role, changed, entries
 from governance.sheets import ico
 from governance.sheets.imported import Imported
-from tests.governance.activities import ACCOUNTS, CLINIC, DERIVED, ENTRIES, GENERATED, KNOWN, STREAM, VERSIONS, version
+from tests.governance.activities import ACCOUNTS, CLINIC, DERIVED, ENTRIES, GENERATED, KNOWN, ODD, STREAM, VERSIONS, version
 from tests.governance.workbooks import changed_book, edited, sheets
 
 SLOW = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
@@ -187,6 +187,10 @@ def test_the_delivered_register_comes_back() -> None:
     assert ico.read(made, {entry.ref: entry for entry in delivered}) == Imported(tuple(delivered), ())
 
 
+def test_texts_that_are_the_words_for_nothing_come_back() -> None:
+    assert ico.read(ico.workbook([version(ODD)], {}), {"odd": ODD}) == Imported((ODD,), ())
+
+
 @SLOW
 @given(GENERATED, GENERATED)
 def test_whatever_the_texts_are_they_come_back(entry: Entry, other: Entry) -> None:
@@ -218,6 +222,8 @@ def test_purposes_are_a_list_whose_first_is_the_main_one() -> None:
     assert (entry.purpose, entry.sub_purposes, unfit) == ("Count", ("exactly",), ())
     entry, unfit = one(edited(EXPORT, {at("Purpose"): "Count"}))
     assert (entry.purpose, entry.sub_purposes, unfit) == ("Count", (), ())
+    numbered = ACCOUNTS.model_copy(update={"purpose": "1. Count"})
+    assert ico.read(ico.workbook([version(numbered)], {}), {}).entries[0].purpose == "1. Count"
     accounts, _ = one(edited(EXPORT, {at("Purpose", 11): "Count\nexactly"}), "console-and-audit")
     assert (accounts.purpose, accounts.not_applicable) == ("Count\nexactly", ACCOUNTS.not_applicable)
 
@@ -327,6 +333,9 @@ def test_an_unknown_entry_is_made_of_what_is_there() -> None:
     assert "no place for software, privacy_notice_link, reviewed, next_review." in "\n".join(read.unfit)
     assert read.entries[2].role is Role.PROCESSOR
     assert set(changed(ENTRIES[2], read.entries[2])) == set()
+    bad = ico.read(edited(EXPORT, {at("Article 6"): "because", at("Rights", 9): "?"}), {})
+    assert [sentence for sentence in bad.unfit if "no place for" in sentence] == [
+        sentence for sentence in read.unfit if "no place for" in sentence]
 
 
 def test_a_foreign_template_becomes_entries_with_what_is_missing_told() -> None:

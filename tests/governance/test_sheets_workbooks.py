@@ -18,6 +18,7 @@ from python_calamine import CalamineWorkbook
 from governance.register import Derived, Entry, Measure, MeasureKind
 from governance.sheets import book, cnil, ico
 from governance.sheets.book import escaped, name_of_sheet, opened, unescaped
+from governance.sheets.draft import free_ref
 from governance.sheets.imported import Imported, NotASheet, TooLong, shortened
 from governance.sheets.lines import Record, listed, parsed, unlisted, written
 from tests.governance.activities import ACCOUNTS, DERIVED, KNOWN, STREAM, VERSIONS, version
@@ -106,6 +107,7 @@ def test_names_of_sheets_are_such_as_excel_takes() -> None:
     assert name_of_sheet("a" * 60, []) == "a" * 31
     assert name_of_sheet("a" * 60, ["A" * 31]) == "a" * 29 + "~2"
     assert name_of_sheet("a" * 60, ["a" * 31, "a" * 29 + "~2"]) == "a" * 29 + "~3"
+    assert name_of_sheet("REF", ["ref"]) == "REF~2"
     assert name_of_sheet("'a/b[1]:*?\\'", []) == "a-b-1-----"
     twins = [version(ACCOUNTS.model_copy(update={"ref": "a" * 40 + end})) for end in ("b", "c", "d")]
     content = cnil.workbook(twins, {})
@@ -114,6 +116,13 @@ def test_names_of_sheets_are_such_as_excel_takes() -> None:
     assert cnil.read(content, known).entries == tuple(known.values())
     front = ACCOUNTS.model_copy(update={"ref": "registre"})       # as the front page is called
     assert cnil.read(cnil.workbook([version(front)], {}), {"registre": front}).entries == (front,)
+
+
+def test_a_reference_that_is_missing_is_made_of_the_name() -> None:
+    assert free_ref("Hébergement & Œuvres (n° 2)", ["x"]) == "hebergement-oeuvres-n-2"
+    assert free_ref("Staff", ["staff", "staff-2"]) == "staff-3"
+    assert [free_ref(text, []) for text in ("", "给", "a", "-")] == ["new-activity"] * 4
+    assert free_ref("a" * 300, ["a" * 50]) == "a" * 50 + "-2"
 
 
 def test_an_empty_register_is_a_workbook_too() -> None:
