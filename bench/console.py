@@ -2,10 +2,10 @@
 
     python -m bench.console --people 100000 --rate 1000 --sessions 10 --json docs/proofs/console.json
 
-Sets an installation of its own up, lets people flow until so many are rows and goes on, opens so many sessions in chromium,
-each on a page that refreshes itself, and in one of them goes from page to page. The same browser goes to and fro between two
-empty pages of a Streamlit server without a door: the ratio says what is ours. Times are from the click until the page's title
-is there and its script has run, in seconds.
+Sets an installation of its own up, lets people flow until so many are rows and goes on, has so many sessions open,
+each on a page that refreshes itself (bench/open_session.py), and goes from page to page in one of them, in chromium. The
+same browser goes to and fro between two empty pages of a Streamlit server without a door: the ratio says what is ours.
+Times are from the click until the page's title is there and its script has run, in seconds.
 """
 
 import json
@@ -29,6 +29,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from app import words
 from app.listing import PAGES
 from bench.installation import free_ports, settings_toml
+from bench.open_session import OpenSession
 from engine import stack
 from engine.clients import cassandra_session, mongo_client
 from engine.compliance.register import Register
@@ -91,9 +92,12 @@ def run(home: Path, people: int, rate: float, sessions: int, rounds: int) -> dic
         before, began = _read(settings), time.monotonic()
         with ExitStack() as opened:
             browser = opened.enter_context(_chromium())
-            for number in range(sessions - 1):
-                tab = _signed_in(browser, settings, password)
-                tab.goto(f"http://127.0.0.1:{settings.console.port}/{('flow', 'stream', 'aggregates')[number % 3]}")
+            address = f"http://127.0.0.1:{settings.console.port}"
+            others = [OpenSession(address, "bench", password, ("flow", "stream", "aggregates")[number % 3])
+                      for number in range(sessions - 1)]
+            for session_of_others in others:
+                session_of_others.start()
+                opened.callback(session_of_others.close)
             ours = _signed_in(browser, settings, password)
             empty = opened.enter_context(_empty(browser, home))
             times: dict[str, list[float]] = {page.key: [] for page in PAGES}
@@ -103,20 +107,24 @@ def run(home: Path, people: int, rate: float, sessions: int, rounds: int) -> dic
                     times[page.key].append(_gone(ours, page.title))
                     blank.append(_gone(empty, ("One", "Two")[len(blank) % 2]))
                 _say(f"round {turn + 1} of {rounds}")
+            runs, broken = [one.runs for one in others], [one.broken for one in others if one.broken]
+            if broken or not all(runs):
+                raise AssertionError(f"sessions that should be open are not: {broken or runs}")
         flowing = (_read(settings) - before) / (time.monotonic() - began)
         with cassandra_session(settings, "console") as session:
             rows = counted(settings, session)
-        return _report(times, blank, sessions, flowing, rows)
+        return _report(times, blank, sessions, sum(runs), flowing, rows)
     finally:
         stack.down(settings, _say)
 
 
-def _report(times: dict[str, list[float]], blank: list[float], sessions: int, flowing: float,
-            rows: int | None) -> dict[str, Any]:
+def _report(times: dict[str, list[float]], blank: list[float], sessions: int, runs: int,
+            flowing: float, rows: int | None) -> dict[str, Any]:
     every = sorted(taken for some in times.values() for taken in some)
     return {
         "made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cores": os.cpu_count(), "python": platform.python_version(),
-        "sessions": sessions, "rows": rows, "records_read_a_second_meanwhile": round(flowing, 1), "visits": len(every),
+        "sessions": sessions, "runs_of_other_sessions": runs, "rows": rows,
+        "records_read_a_second_meanwhile": round(flowing, 1), "visits": len(every),
         "p50_s": round(statistics.median(every), 3), "p95_s": round(_p95(every), 3),
         "empty_p50_s": round(statistics.median(blank), 3),
         "empty_p95_s": round(_p95(blank), 3), "ratio_p50": round(statistics.median(every) / statistics.median(blank), 2),

@@ -16,13 +16,20 @@ from engine.stores.records import Records
 from governance.register import Derived, Entry, NotAnEntry, Version, entries
 from governance.retention import Keeping
 from governance.sheets import cnil, dpv, ico, page, table
-from governance.sheets.imported import Imported, NotASheet
+from governance.sheets.imported import Imported, NotASheet, TooLong
 
 LATE = (Keeping.DUE, Keeping.OVERDUE)
 
 
 def written(form: Form, versions: Sequence[Version], known: Mapping[str, Derived]) -> bytes:
-    """The register in a form, as bytes of a file."""
+    """The register in a form, as bytes of a file. Raises RegisterRefused where a text is too long for a workbook."""
+    try:
+        return _content(form, versions, known)
+    except TooLong as wrong:
+        raise RegisterRefused(str(wrong)) from None
+
+
+def _content(form: Form, versions: Sequence[Version], known: Mapping[str, Derived]) -> bytes:
     match form:
         case Form.CNIL:
             return cnil.workbook(versions, known)

@@ -45,8 +45,7 @@ def _inserted(text: str, entries: list[str]) -> str:
     if listed.flow_style:
         close = text.rindex("]", start, end)
         return text[:close].rstrip().rstrip(",") + "".join(f",\n  {entry}" for entry in entries) + text[close:]
-    # a block: after the last line that has content
+    # a block ends for YAML where the next thing begins: after comments and empty lines
     indent = " " * listed.start_mark.column
-    last = text.find("\n", len(text[:end].rstrip()))
-    last = len(text) if last < 0 else last
+    last = len(text[:end].rstrip())
     return text[:last] + "".join(f"\n{indent}- {entry}" for entry in entries) + text[last:]

@@ -242,7 +242,7 @@ class _Reading:
                 column = next(column for column, label in forms[key].items() if not label)
                 more = [Record(one.number, {head: one.texts.get(column, ""), **one.texts})
                         for one in self._records(key, forms[key])]
-                belonging, left = tied(more, main, head)
+                belonging, left = tied(more, main, head, ico_form.ALONE[key])
                 for row, records in zip(rows, belonging, strict=True):
                     row.update({name: seen for name, seen in self._row(key, forms[key], records[0] if records else None).items()
                                 if name not in row})
@@ -269,7 +269,7 @@ class _Reading:
         rows = self._rows(forms) or []
         main = self._records("items", ico_form.DATA)
         records = self._records("retention", ico_form.KEPT)
-        belonging, left = tied(records, main, "label_en")
+        belonging, left = tied(records, main, "label_en", ico_form.ALONE["retention"])
         if "retention" in self.said:
             self._untied("retention", left)
         empty = [] if rows else [self.said["items"]]

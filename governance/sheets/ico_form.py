@@ -87,6 +87,9 @@ SAFEGUARD = {"mechanism": "", "document": "Document"}
 MEASURE = {"detail": "", "kind": "Kind", "technical": "Technical", "evidence": "Evidence"}
 DECISION = {"exists": "", "logic": "Logic", "consequences": "Consequences"}
 
+ALONE = {"contracts": "contract", "safeguards": "mechanism", "retention": "criteria", "sources": "source"}
+"""What a cell says that names nothing, where there is one thing it can be about."""
+
 JUSTIFIED, THROUGH, SYSTEMS = "\nJustification: ", "\nThrough: ", "\nIn the systems: "
 
 ART6 = {"a": "consent", "b": "contract", "c": "legal obligation", "d": "vital interests", "e": "public task",

@@ -72,11 +72,12 @@ def unlisted(text: str) -> list[str]:
     return [record.texts[""] for record in parsed(text, {"": ""})]
 
 
-def tied(records: Sequence[Record], main: Sequence[Record], head: str) -> tuple[list[list[Record]], list[Record]]:
+def tied(records: Sequence[Record], main: Sequence[Record], head: str, alone: str
+         ) -> tuple[list[list[Record]], list[Record]]:
     """What another cell says of each thing of the main cell, and what it says of none.
 
-    A record belongs to the thing of its number; without a number to the thing of its name (column `head`), or to the only
-    one there is.
+    A record belongs to the thing of its number; without a number to the thing of its name (column `head`). Where there is one
+    thing and one record that does not name it, that is what the cell says: its text is of column `alone`.
     """
     belonging: list[list[Record]] = [[] for _ in main]
     left = []
@@ -87,6 +88,7 @@ def tied(records: Sequence[Record], main: Sequence[Record], head: str) -> tuple[
         at = names.get(name) if record.number is None else numbers.get(record.number, names.get(name))
         if at is None and record.number is None and len(main) == 1 and len(records) == 1:
             at = 0
+            record.texts.setdefault(alone, record.texts[head])
         if at is None:
             left.append(record)
         else:

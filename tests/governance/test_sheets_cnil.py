@@ -187,6 +187,7 @@ def test_an_unknown_entry_is_made_of_what_is_there() -> None:
     assert ("people-stream is new here, and this sheet has no place for department, art6, art6_justification, "
             "legitimate_interest, lia_link") in said
     assert "console-and-audit" not in said
+    assert "write " not in said                      # every cell of ours is understood, also "selon les critères"
 
 
 def test_a_sheet_without_a_reference_is_a_new_entry() -> None:
@@ -229,6 +230,31 @@ def test_rows_of_actors_that_nobody_knows_are_told() -> None:
     assert entry == STREAM
     assert ["write the company as the name of the officer" in unfit[0], "a row of this section is one of" in unfit[1]] == [
         True, True]
+
+
+def test_words_of_cnil_are_understood_and_unclear_cells_of_new_rows_are_told() -> None:
+    row = int(at("Autres mesures")[1][1:]) + 1
+    entry, unfit = one(edited(EXPORT, {
+        at("Data platform", -1): "Autre (Préciser)", ("people-stream", f"C{row}"): "Coffre",
+        ("people-stream", f"D{row}"): "un peu"}))
+    assert entry.recipients[0].kind.value == "external body"
+    assert entry.measures[2].model_dump() == {"kind": "other", "technical": True, "detail": "Coffre", "evidence": NONE}
+    assert unfit == (
+        f"Sheet 'people-stream', cell D{row} holds \"un peu\": write oui or non; something stands in for it.",
+        f"Sheet 'people-stream', cell B{row}: \"Coffre\" is new and does not say everything. There stands now kind: other; "
+        f"technical: True; evidence: {NONE}. Complete it in the register.")
+
+
+def test_there_is_one_row_for_each_actor_but_joint_controllers() -> None:
+    def change(book: Workbook) -> None:
+        number = int(at("Représentant")[1][1:])
+        book["people-stream"].insert_rows(number)
+        for column, text in enumerate(["Délégué à la protection des données", "Une autre"], 1):
+            book["people-stream"].cell(number, column, text)
+    entry, unfit = one(changed_book(EXPORT, change))
+    assert entry == STREAM
+    assert len(unfit) == 1
+    assert "there is one row 'Délégué à la protection des données'; this second one was left out" in unfit[0]
 
 
 def test_a_foreign_sensitive_row_is_sensitive() -> None:

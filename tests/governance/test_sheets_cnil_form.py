@@ -117,6 +117,8 @@ def test_the_front_page_lists_organisations_and_activities() -> None:
         ["Responsable du traitement", "Société Générale d'Appel"], ["Responsable du traitement", "Ærø Data ApS"]]
     assert [row[1] for row in front if row[:1] == ["Délégué à la protection des données"]] == [
         "Čeněk & Fils", "sans objet: No duty under Art. 37"]
+    assert [row[1] for row in front if row[:1] == ["Représentant"]] == [
+        "sans objet: Nous sommes établis dans l'Union ; « art. 27 »"]
     assert [row[1] for row in front if row[:1] == ["Sous-traitant"]] == ["Société Générale d'Appel"]
     assert front[-3:] == [
         ["Flux de profils", "people-stream", "Responsable du traitement (art. 30, § 1)", "03/02/2026", "06/05/2026",

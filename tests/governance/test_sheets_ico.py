@@ -344,10 +344,11 @@ def test_a_foreign_template_becomes_entries_with_what_is_missing_told() -> None:
     sheet.append(["Name", "Town council", "Name", "Ms Smith"])
     for label in ("Address", "Email", "Telephone"):
         sheet.append([label, f"{label} 1", label, f"{label} 2"])
-    sheet.append([])
+    sheet.append(["Name", "of the one who wrote this down"])
     sheet.append(HEADINGS)
-    sheet.append(["Housing", "Let flats", None, "Tenants\nNeighbours", "Names", "Courts", None, None, None, None,
-                  "Locks and keys", "Public task"])
+    sheet.append(["Housing", "Let flats", None, "Tenants\nNeighbours", "Names", "Courts", "deed 7", "Norway",
+                  "Adequacy decision (Art. 45)", "while they live here", "Locks and keys", "Public task", *[None] * 5,
+                  "the town"])
     content = changed_book(_packed(book), lambda _: None)
     read = ico.read(content, {})
     made, = read.entries
@@ -356,7 +357,10 @@ def test_a_foreign_template_becomes_entries_with_what_is_missing_told() -> None:
     assert made.controller == Party(name="Town council", address="Address 1", email="Email 1", phone="Telephone 1")
     assert made.dpo == Party(name="Ms Smith", address="Address 2", email="Email 2", phone="Telephone 2")
     assert [one.name_en for one in made.subjects] == ["Tenants", "Neighbours"]
-    assert [(one.name, one.kind.value) for one in made.recipients] == [("Courts", "external body")]
+    assert [(one.name, one.kind.value, one.contract) for one in made.recipients] == [("Courts", "external body", "deed 7")]
+    assert [(one.country, one.mechanism.value) for one in made.transfers] == [("Norway", "adequacy decision (Art. 45)")]
+    assert [(one.label_en, one.source, [each.criteria for each in one.retention]) for one in made.items] == [
+        ("Names", "the town", ["while they live here"])]
     assert [(one.detail, one.kind.value, one.technical) for one in made.measures] == [("Locks and keys", "other", True)]
     said = "\n".join(read.unfit)
     for sentence in ("row 7 has no reference: the entry is new, and called let-flats.",

@@ -154,6 +154,16 @@ def test_what_is_no_workbook_ends_in_a_sentence_that_says_what_to_do(read: Read,
 
 
 @READERS
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")     # what zipfile says of it while the test makes it
+def test_two_files_of_one_name_are_refused(read: Read) -> None:
+    made = io.BytesIO(EXPORTS["ico"])
+    with zipfile.ZipFile(made, "a") as target:
+        target.writestr("xl/workbook.xml", b"<other/>")
+    with pytest.raises(NotASheet, match="two of the same name"):
+        read(made.getvalue(), KNOWN)
+
+
+@READERS
 def test_a_size_that_is_a_lie_gains_nothing(read: Read) -> None:
     """A file of 50 MB that says it has 10 bytes, and a checksum of these: it is unpacked piece by piece, no further."""
     content = bytearray(packed({"xl/workbook.xml": bytes(50_000_000)}))
@@ -237,6 +247,8 @@ def test_numbers_and_days_that_excel_made_of_a_text_are_read() -> None:
     made.save(content)
     assert [seen.text for seen in opened(content.getvalue())[0].rows[0]][:7] == [
         "75005", "1", "1.5", "2026-03-04", "2026-03-04", "True", ""]
+    others = {name: data.replace(b"<v>1.5</v>", b"<v>75005.0</v>") for name, data in parts(content.getvalue()).items()}
+    assert opened(packed(others))[0].rows[0][2].text == "75005"
 
 
 # --- lines of a cell
