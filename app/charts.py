@@ -4,6 +4,9 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
+from altair.utils.schemapi import disable_debug_mode
+
+disable_debug_mode()    # it compares each chart with Vega-Lite's schema, which takes longer than all else of a page
 
 Drawn = alt.Chart | alt.LayerChart
 

@@ -3,7 +3,10 @@
 Started by the supervisor (engine/processes.py) with the address and the port of the settings.
 """
 
+import gc
+import threading
 from functools import cache
+from importlib import import_module
 
 import streamlit as st
 from starlette.middleware import Middleware
@@ -15,6 +18,11 @@ from app.oidc import Provider
 from app.stores import console
 from app.unforeseen import noted, quiet
 from engine.errors import RollcallError
+
+
+PARTS = ("app.register", "app.retention", "app.breaches", "app.profiles", "app.letters", "app.accounts", "app.audit",
+         "app.charts", "app.checks")
+"""Modules of parts of pages."""
 
 
 @cache
@@ -30,7 +38,15 @@ def failed(error: Exception) -> bool:
     return True
 
 
+def warmed() -> None:
+    """Imports what pages import, before somebody waits for it: workbooks and charts take a second together."""
+    for name in PARTS:
+        import_module(name)
+    gc.freeze()    # none of it ever goes, so no collection has to look through it
+
+
 quiet()
+threading.Thread(target=warmed, name="warming", daemon=True).start()
 # until somebody has opened Home.py Streamlit would serve each file of pages/ by itself, under its file's name
 PagesManager.uses_pages_directory = False
 

@@ -8,7 +8,7 @@ from app.stores import console
 from engine.errors import RollcallError
 
 looks = open_page("retention")
-reading = console().retention.now()
+reading = console().retention.now(wait_s=0.3)    # whole tables are read: the page says so and comes again
 lines = fresh(reading)
 if reading.error or lines is None:
     again_later()
