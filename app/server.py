@@ -19,7 +19,6 @@ from app.stores import console
 from app.unforeseen import noted, quiet
 from engine.errors import RollcallError
 
-
 PARTS = ("app.register", "app.retention", "app.breaches", "app.profiles", "app.letters", "app.accounts", "app.audit",
          "app.charts", "app.checks")
 """Modules of parts of pages."""
