@@ -1,6 +1,8 @@
 """The parts of the Retention page: stated against measured, the job and its evidence."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 import streamlit as st
 
@@ -12,23 +14,24 @@ from app.sessions import Viewer
 from app.stores import console
 from engine.compliance import retention
 from engine.stores.records import Records
-from governance.retention import Keeping, Line
+from governance.retention import Keeping
 
 JOB = "retention"
 WITHIN_S = 600.0
 _LATE = (Keeping.DUE, Keeping.OVERDUE)
 
 
-def stated(lines: Sequence[Line]) -> None:
-    """Every limit; first whether something is over its time."""
-    late = [line.place for line in lines if line.keeping in _LATE]
+def stated(lines: Sequence[Mapping[str, Any]]) -> None:
+    """Every limit, as `rollcall retention show --json` has them; first whether something is over its time."""
+    late = [line["place"] for line in lines if line["keeping"] in _LATE]
     if late:
         st.error(words.over_time(sorted(set(late))), icon=":material/alarm:")
     else:
         st.success(words.ALL_KEPT, icon=":material/check_circle:")
-    table([{words.PLACE: line.place, words.KEEPING: str(line.keeping), words.DUE: line.due, words.OLDEST: line.oldest,
-            words.LIMIT: line.limit.said, words.KEPT_BY: str(line.limit.enforced_by), words.DATA: ", ".join(line.labels),
-            words.ENTRIES: ", ".join(line.refs)} for line in lines], "retention-lines", {words.OLDEST: TIME})
+    table([{words.PLACE: line["place"], words.KEEPING: line["keeping"], words.DUE: line["due"],
+            words.OLDEST: datetime.fromisoformat(line["oldest"]) if line["oldest"] else None,
+            words.LIMIT: line["limit"], words.KEPT_BY: line["enforced_by"], words.DATA: ", ".join(line["data"]),
+            words.ENTRIES: ", ".join(line["entries"])} for line in lines], "retention-lines", {words.OLDEST: TIME})
 
 
 def job(_: Viewer) -> None:

@@ -5,6 +5,7 @@ Started by the supervisor (engine/processes.py) with the address and the port of
 
 import gc
 import threading
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 
@@ -15,7 +16,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from app import words
 from app.door import Door
 from app.oidc import Provider
-from app.stores import console
+from app.stores import PRINCIPAL, console
 from app.unforeseen import noted, quiet
 from engine.errors import RollcallError
 
@@ -38,9 +39,12 @@ def failed(error: Exception) -> bool:
 
 
 def warmed() -> None:
-    """Imports what pages import, before somebody waits for it: workbooks and charts take a second together."""
+    """Imports what pages import and signs in where they read, before somebody waits for it."""
     for name in PARTS:
         import_module(name)
+    for principal in (PRINCIPAL, "officer"):
+        with suppress(RollcallError), console().stores.cassandra(principal):    # who is away now is tried again by a page
+            pass
     gc.freeze()    # none of it ever goes, so no collection has to look through it
 
 

@@ -129,7 +129,7 @@ def _report(times: dict[str, list[float]], blank: list[float], sessions: int, ru
         "empty_p50_s": round(statistics.median(blank), 3),
         "empty_p95_s": round(_p95(blank), 3), "ratio_p50": round(statistics.median(every) / statistics.median(blank), 2),
         "ratio_p95": round(_p95(every) / _p95(blank), 2),
-        "by_page": {key: {"p50_s": round(statistics.median(some), 3), "worst_s": round(max(some), 3)}
+        "by_page": {key: {"p50_s": round(statistics.median(some), 3), "in_turn_s": [round(taken, 3) for taken in some]}
                     for key, some in times.items()}}
 
 

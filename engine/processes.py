@@ -235,7 +235,8 @@ class Supervisor:
         commands = {
             **{name: server.command(settings) for name, server in SERVERS.items()},
             "producer": [python, "-m", "engine.cli", "produce", "--supervised"],
-            "stream": [python, "-m", "engine.cli", "stream", "run"],
+            # whoever looks at the console waits; a batch that is a little later does not (bench/console.py)
+            "stream": ["nice", "-n", "5", python, "-m", "engine.cli", "stream", "run"],
             "keeper": ["nice", "-n", "10", python, "-m", "engine.cli", "retention", "keep"],
             # figures may be late, people may not: where everything starts at once, the flow goes first
             "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",

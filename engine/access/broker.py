@@ -124,8 +124,8 @@ class Broker:
         limit = time.monotonic() + SETTLE_S
         while (step.rule in self.rules()) is not step.create:
             if time.monotonic() > limit:
-                raise StoreAway(f"Kafka does not show the rule {'created' if step.create else 'deleted'} within {SETTLE_S:.0f} s.",
-                                "Kafka")
+                what = "created" if step.create else "deleted"
+                raise StoreAway(f"Kafka does not show the rule {what} within {SETTLE_S:.0f} s.", "Kafka")
             time.sleep(LOOK_EVERY_S)
 
 

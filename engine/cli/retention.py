@@ -46,7 +46,8 @@ def show_lines(as_json: AsJson = False) -> None:
     found = retention.measured(settings, entries, datetime.now(UTC))
     if as_json:
         show_json({"lines": [{"place": line.place, "limit": line.limit.said, "enforced_by": line.limit.enforced_by,
-                              "entries": line.refs, "keeping": line.keeping, "oldest": line.oldest, "due": line.due}
+                              "entries": line.refs, "data": line.labels, "keeping": line.keeping, "oldest": line.oldest,
+                              "due": line.due}
                              for line in found], "runs": [{**asdict(run), "by": by} for run, by in evidence]})
     else:
         for line in found:
