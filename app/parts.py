@@ -98,13 +98,13 @@ def refresh_s() -> int:
     return REFRESH[st.session_state.get("refresh", "5 s")]
 
 
-def fresh(reading: Reading[T], stale_s: float = STALE_S) -> T | None:
+def fresh(reading: Reading[T]) -> T | None:
     """Says of when a reading is, or since when and why there is none; returns its value, None where there never was one."""
     if reading.error is not None and reading.since is not None:
         st.warning(words.broken(str(reading.error), reading.since, reading.at), icon=":material/cloud_off:")
     elif reading.at is None:
         st.info(words.LOADING, icon=":material/hourglass_top:")
-    elif reading.age_s > stale_s + refresh_s():
+    elif reading.age_s > STALE_S + refresh_s():
         st.warning(words.stale(reading.at, reading.age_s), icon=":material/schedule:")
     else:
         st.caption(words.as_of(reading.at))

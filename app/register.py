@@ -62,12 +62,12 @@ def edit(kept: Kept) -> None:
         _stale_panel(kept, stale)
     st.caption(words.EDIT_SAYS)
     with st.form("register-edit", border=False):
-        for name, kind, text in fields_of(base):
+        for name, kind, _ in fields_of(base):    # what stands in them was put there by `_begin_again`, or typed
             label = f"{name.replace('_', ' ')} ({kind})" if kind else name.replace("_", " ")
             if kind:
-                st.text_area(label, text, key=f"register-f-{name}")
+                st.text_area(label, key=f"register-f-{name}")
             else:
-                st.text_input(label, text, key=f"register-f-{name}")
+                st.text_input(label, key=f"register-f-{name}")
         st.text_input(words.WHY, key="register-why", help=words.WHY_HELP)
         st.form_submit_button(words.SAVE, key="register-save", icon=":material/save:", on_click=_save, args=(base, base_n))
     with st.container(horizontal=True):

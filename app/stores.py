@@ -3,9 +3,6 @@
 Nothing here is made when the module is imported: a test puts its own in place of `console`.
 """
 
-import json
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,11 +20,11 @@ from app.sessions import Sessions
 from app.throttle import Throttle
 from engine import health
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
-from engine.errors import RollcallError, StoreAway, StoreRefused
+from engine.errors import RollcallError, StoreAway
 from engine.health import Hop
 from engine.processes import Processes, Supervisor
 from engine.sealing import KeyRing, load_keys
-from engine.settings import CLONE, Settings, load, outer_environment
+from engine.settings import Settings, load
 from engine.stores import dead_letters
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog, Away
@@ -37,7 +34,6 @@ from engine.stores.status import Status
 PRINCIPAL = "console"
 TRIED_EVERY_S = 2.0
 LETTERS_EVERY_S = 5.0
-RETENTION_EVERY_S, RETENTION_WITHIN_S = 300.0, 600.0
 COUNTED_EVERY_S, COUNTING_SHARE = 5.0, 0.02
 """Seconds between two counts of all rows at least, and the share of the time that counting may take: it reads the table."""
 
@@ -142,7 +138,6 @@ class Console:
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(self._status, 2.0)
         self.letters: Kept[Box] = Kept(stores.box, LETTERS_EVERY_S)
         self.counted: Kept[Counted] = Kept(self._counted, 4.0)
-        self.retention: Kept[dict[str, Any]] = Kept(self._retention, RETENTION_EVERY_S)
 
     @property
     def keys(self) -> KeyRing:
@@ -167,18 +162,6 @@ class Console:
         hour = datetime.now(UTC) - timedelta(hours=1)
         with self.stores.mongo() as database, mapped("reading the history", PRINCIPAL):
             return list(Status(database).history.find({"at": {"$gte": hour}}).sort("_id", 1))
-
-    def _retention(self) -> dict[str, Any]:
-        """What `rollcall retention show --json` says: by the command itself, for it signs in anew and looks whole tables
-        through, and other pages would wait for that."""
-        done = subprocess.run(["nice", "-n", "10", sys.executable, "-m", "engine.cli", "retention", "show", "--json"],
-                              cwd=CLONE, env={**outer_environment(), "ROLLCALL_HOME": str(self.settings.home)},
-                              capture_output=True, text=True, check=False, timeout=RETENTION_WITHIN_S)
-        try:
-            said: dict[str, Any] = json.loads(done.stdout)
-        except ValueError:
-            raise StoreRefused(done.stderr.strip().rpartition("\n")[2] or "`rollcall retention show` says nothing.") from None
-        return said
 
     def _counted(self) -> Counted:
         with self.stores.mongo() as database:

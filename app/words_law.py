@@ -80,18 +80,20 @@ PLACE, LIMIT, KEPT_BY, OLDEST, DUE, KEEPING, ENTRIES, DATA = (
     "Place", "Stated", "Ended by", "Oldest", "Due", "Kept so", "Entries", "Of which data")
 ALL_KEPT = "Nothing is kept longer than the register states."
 RUNS, RUN, RUN_SAYS = "Runs of the job", "Run now", "Expires every row that is due, through the stream, and keeps the evidence."
+MEASURE, MEASURE_SAYS = "Measure now", "Looks for the oldest in every place, which takes a while, and keeps what it finds."
+NOT_MEASURED = "Nothing has been measured yet. The keeper does it once a day, and Measure now does it now."
 NO_RUNS = "The job has not run yet. The keeper runs it once a day."
 CUT_OFF, EXPIRED, LEFT, SECONDS = "Up to", "Expired", "Left", "Seconds"
+
+
+def measured(at: datetime, by: str) -> str:
+    """Of when a measurement is."""
+    return f"Measured {moment(at)} by {by}"
 
 
 def over_time(places: Collection[str]) -> str:
     """The first thing an officer reads."""
     return f"Over their time: {', '.join(places)}."
-
-
-def ran(expired: int, due: int, left: int) -> str:
-    """After a run."""
-    return f"{expired} of {due} due rows are expired, {left} are left."
 
 
 # --- breaches

@@ -51,6 +51,7 @@ MAY: Mapping[str, frozenset[Role]] = MappingProxyType({
     "register.export": frozenset({Role.OFFICER}),
     "register.check": frozenset({Role.OFFICER, Role.ADMIN}),
     "retention.read": frozenset({Role.OFFICER, Role.ADMIN}),
+    "retention.measure": frozenset({Role.OFFICER, Role.ADMIN}),
     "retention.run": frozenset({Role.OFFICER}),
     "breaches.read": frozenset({Role.OFFICER}),
     "breaches.change": frozenset({Role.OFFICER}),

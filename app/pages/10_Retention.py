@@ -3,24 +3,18 @@
 import streamlit as st
 
 from app import retention, words_law
-from app.parts import again_later, broken_page, fresh, live, open_page, whole_page
-from app.stores import RETENTION_EVERY_S, RETENTION_WITHIN_S, console
+from app.parts import broken_page, live, open_page, whole_page
 from engine.errors import RollcallError
 
 looks = open_page("retention")
-reading = console().retention.now(wait_s=0.3)    # whole tables are read: the page says so and comes again
-found = fresh(reading, RETENTION_EVERY_S + RETENTION_WITHIN_S)
-if reading.error or found is None:
-    again_later()
-if found is not None:
-    retention.stated(found["lines"])
-st.subheader(words_law.RUNS, anchor=False)
-if looks.may("retention.run"):
+with st.container(horizontal=True):
+    st.button(words_law.MEASURE, key="retention-measure", icon=":material/straighten:", help=words_law.MEASURE_SAYS,
+              on_click=retention.measure, disabled=not looks.may("retention.measure"))
     st.button(words_law.RUN, key="retention-run", icon=":material/auto_delete:", help=words_law.RUN_SAYS,
-              on_click=retention.run)
-live("retention.read", retention.job)
+              on_click=retention.run, disabled=not looks.may("retention.run"))
+live("retention.read", retention.jobs)
 try:
-    retention.evidence()
+    retention.shown()
 except RollcallError as error:
     broken_page(error)
 whole_page()

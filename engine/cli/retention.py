@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
     """Adds the commands of this group."""
     group = typer.Typer(help="How long data are kept, stated against measured.", no_args_is_help=True)
     group.command("show")(show_lines)
+    group.command()(measure)
     group.command()(run)
     group.command()(keep)
     app.add_typer(group, name="retention")
@@ -45,10 +46,8 @@ def show_lines(as_json: AsJson = False) -> None:
         evidence = retention.runs(records)
     found = retention.measured(settings, entries, datetime.now(UTC))
     if as_json:
-        show_json({"lines": [{"place": line.place, "limit": line.limit.said, "enforced_by": line.limit.enforced_by,
-                              "entries": line.refs, "data": line.labels, "keeping": line.keeping, "oldest": line.oldest,
-                              "due": line.due}
-                             for line in found], "runs": [{**asdict(run), "by": by} for run, by in evidence]})
+        show_json({"lines": [retention.said(line) for line in found],
+                   "runs": [{**asdict(run), "by": by} for run, by in evidence]})
     else:
         for line in found:
             oldest = f"oldest of {line.oldest:%Y-%m-%d %H:%M} UTC" if line.oldest else "nothing measured"
@@ -58,6 +57,16 @@ def show_lines(as_json: AsJson = False) -> None:
             show(f"Last run {run.at} by {by}: {run.expired} of {run.due} due rows expired in {run.seconds} s, {run.left} left.")
     if any(line.keeping in (Keeping.DUE, Keeping.OVERDUE) for line in found):
         raise typer.Exit(LATE)
+
+
+def measure() -> None:
+    """Measure as `show` does, and keep what was found: the Retention page shows the newest.
+
+    Example: rollcall retention measure
+    """
+    kept = retention.measure(load(), acting_as())
+    late = sorted({line["place"] for line in kept.lines if line["keeping"] in (Keeping.DUE, Keeping.OVERDUE)})
+    show(f"{len(kept.lines)} limits are measured; over their time: {', '.join(late) or 'none'}.")
 
 
 def run(within: Annotated[float, typer.Option(help="Seconds to wait for the stream.", min=0)] = WITHIN_S) -> None:
@@ -104,4 +113,6 @@ def _next_in(settings: Settings, every_s: float) -> float:
 
 def _run(settings: Settings, within: float) -> retention.Run:
     with audited(settings, "retention.run", retention.PEOPLE):
-        return retention.run(settings, acting_as(), tell, within)
+        done = retention.run(settings, acting_as(), tell, within)
+    retention.measure(settings, acting_as())
+    return done

@@ -26,6 +26,7 @@ from governance.register import Entry
 from governance.retention import Line, Measured, cut_off, expired, lines
 
 PEOPLE = "cassandra:profiles"
+MEASURED = "measured"
 SCAN_TIMEOUT_S = 300.0
 """Seconds that reading a whole table may take."""
 
@@ -57,6 +58,15 @@ class Run:
     expired: int
     left: int
     seconds: float
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A measurement that was kept: when, by whom, and its lines as `said` gives them (`oldest` in ISO 8601)."""
+
+    at: datetime
+    by: str
+    lines: tuple[dict[str, Any], ...]
 
 
 def measured(settings: Settings, entries: Sequence[Entry], now: datetime) -> list[Line]:
@@ -136,6 +146,32 @@ def run(settings: Settings, by: str, say: Callable[[str], None], within: float, 
         records.add(Record(RETENTION, "profiles", len(earlier) + 1, "done" if not left else "left", json.dumps(asdict(done)),
                            datetime.now(UTC), by, limit.said))
     return done
+
+
+def measure(settings: Settings, by: str, now: datetime | None = None) -> Kept:
+    """Measures, and keeps what was found: the Retention page shows the newest. Raises StoreAway, SignInRefused."""
+    at = now or datetime.now(UTC)
+    with Records.opened(settings) as records:
+        found = measured(settings, [version.entry for version in Register(records).in_force()], at)
+        body = json.dumps([said(line) for line in found], default=datetime.isoformat)
+        earlier = records.versions(RETENTION, MEASURED)
+        return _kept(records.add(Record(RETENTION, MEASURED, len(earlier) + 1, "measured", body, datetime.now(UTC), by, "")))
+
+
+def newest(records: Records) -> Kept | None:
+    """The newest measurement that was kept."""
+    kept = records.versions(RETENTION, MEASURED)
+    return _kept(kept[-1]) if kept else None
+
+
+def said(line: Line) -> dict[str, Any]:
+    """A line as JSON has it; `oldest` is a moment or nothing."""
+    return {"place": line.place, "limit": line.limit.said, "enforced_by": str(line.limit.enforced_by), "entries": line.refs,
+            "data": line.labels, "keeping": str(line.keeping), "oldest": line.oldest, "due": line.due}
+
+
+def _kept(record: Record) -> Kept:
+    return Kept(record.at, record.by, tuple(json.loads(record.body)))
 
 
 def runs(records: Records) -> list[tuple[Run, str]]:

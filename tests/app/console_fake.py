@@ -40,9 +40,6 @@ HOPS = [Hop("producer", True, "1200 people sent", {"rate": 50.0}), Hop("kafka", 
         Hop("stream", True, "turn 7 done", {"behind": 0, "at": NOW}), Hop("cassandra", True, "1200 rows", {"rows": 1200}),
         Hop("mongo", True, "1200 users", {"users": 1200}), Hop("view", True, "http://127.0.0.1:8050/"),
         Hop("console", True, "http://127.0.0.1:8501/")]
-RETENTION = {"runs": [], "lines": [{
-    "place": "cassandra:profiles", "limit": "24 months from the newest record, then erased", "data": ["E-mail"], "due": 3,
-    "enforced_by": "expire", "entries": ["people-stream"], "keeping": "due", "oldest": "2024-01-01T00:00:00+00:00"}]}
 LETTERS = [DeadLetter(f"people-0-{n}", "no e-mail" if n % 2 else "login.uuid is missing", "2026-11-28T09:00:00+00:00",
                       b'{"email": "x@y.example", "name": {"first": "Ada"}}', True) for n in range(3)]
 
@@ -218,7 +215,6 @@ class FakeConsole:
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(lambda: {"producer": PRODUCER, "figures": FIGURES}, 3600)
         self.letters = Kept(lambda: Box({letter.place: letter for letter in LETTERS}, {}), 3600)
         self.counted = Kept(counted, 3600)
-        self.retention: Kept[dict[str, Any]] = Kept(lambda: RETENTION, 3600)
 
     def accounts(self) -> FakeAccounts:
         """Accounts and sessions."""

@@ -41,6 +41,7 @@ MATRIX = {    # in the order operator, officer, kafka admin, analyst, admin
     "register.publish": "no yes no no no",
     "register.export": "no yes no no no",
     "retention.read": "no yes no no yes",
+    "retention.measure": "no yes no no yes",
     "retention.run": "no yes no no no",
     "breaches.read": "no yes no no no",
     "breaches.change": "no yes no no no",

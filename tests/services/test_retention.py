@@ -88,8 +88,11 @@ def test_rows_over_their_time_go_and_the_others_stay(flow: Flow, tmp_path: Path)
     assert set(flow.rows()) == set(uuids[FIRST:FIRST + SECOND])
     assert keeping(flow, late)[retention.PEOPLE] == (Keeping.KEPT, 0)
     flow.verified()
+    kept = retention.measure(flow.settings, "ada", late)
     with Records.opened(flow.settings) as records:
         assert retention.runs(records) == [(done, "ada")], "the evidence"
+        assert retention.newest(records) == kept
+    assert {line["place"]: line["keeping"] for line in kept.lines}[retention.PEOPLE] == "kept"
 
 
 def test_who_comes_again_is_a_row_again_and_a_run_with_nothing_due_says_so(flow: Flow) -> None:
