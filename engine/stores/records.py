@@ -77,12 +77,15 @@ class Records:
             rows = list(self._session.execute(f"SELECT {_COLUMNS} FROM {self._table} WHERE kind = %s", (kind,)))
         return sorted((_record(row) for row in rows), key=lambda record: (record.name, record.n))
 
-    def versions(self, kind: str, name: str) -> list[Record]:
-        """Every version of one record, oldest first; none if there is no such record."""
+    def versions(self, kind: str, name: str, settled: bool = False) -> list[Record]:
+        """Every version of one record, oldest first; none if there is no such record.
+
+        settled: whether an addition under way is brought to its end first; that writes, so only `add` asks for it.
+        """
+        statement = f"SELECT {_COLUMNS} FROM {self._table} WHERE record = %s"
+        how = SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL) if settled else statement
         with mapped("reading records"):
-            rows = list(self._session.execute(SimpleStatement(
-                f"SELECT {_COLUMNS} FROM {self._table} WHERE record = %s", consistency_level=ConsistencyLevel.LOCAL_SERIAL),
-                (f"{kind}/{name}",)))
+            rows = list(self._session.execute(how, (f"{kind}/{name}",)))
         return [_record(row) for row in rows]
 
     def add(self, record: Record) -> Record:
@@ -90,7 +93,7 @@ class Records:
         made = Record(**{**vars(record), "at": moment(record.at)})
         for _ in range(TRIES):
             with mapped("writing a record"):
-                there = self.versions(made.kind, made.name)
+                there = self.versions(made.kind, made.name, settled=True)
                 if made in there:
                     return made    # an earlier try was carried out although nobody said so
                 if len(there) != made.n - 1:
