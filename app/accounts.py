@@ -64,9 +64,9 @@ def _change(name: str, what: str, do: Callable[[], str]) -> None:
     if looks is not None and looks.name == name and what.startswith(("disable", "roles", "new password")):
         say("failed", words.NOT_YOURSELF)
         return
-    act("accounts.change", name, lambda _: do(), what)
-    for session in console().sessions.of_account(name):
-        console().sessions.ended(session)
+    if act("accounts.change", name, lambda _: do(), what):
+        for session in console().sessions.of_account(name):
+            console().sessions.ended(session)
 
 
 def _set_roles(name: str, roles: Sequence[str]) -> str:

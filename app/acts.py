@@ -9,6 +9,7 @@ from app.sessions import Viewer
 from app.stores import console
 from engine.errors import RollcallError
 from governance.audit import REFUSED
+from governance.permissions import allowed
 
 
 def act(action: str, target: str, do: Callable[[str], str], why: str = "") -> bool:
@@ -54,6 +55,10 @@ def _who_may(action: str, target: str) -> Viewer | None:
     looks = viewer()
     if looks is not None and looks.may(action):
         return looks
+    if looks is not None and allowed(looks.roles, action):    # they have the right; whether they still do cannot be asked
+        console().audit().append_or_keep(looks.name, action, target, REFUSED, "the session cannot be confirmed")
+        say("failed", words.failed(words.not_while_away(console().sessions.away_since)))
+        return None
     name, roles = (looks.name, looks.roles) if looks else ("stranger", frozenset[str]())
     console().audit().append_or_keep(name, action, target, REFUSED, "no right to it")
     say("failed", words.SESSION_ENDED if looks is None else words.may_not(action, roles))

@@ -2,21 +2,23 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import streamlit as st
 
 from app import words_law as words
 from app.acts import act
 from app.parts import TIME, now, say, table
-from app.register_form import untyped
+from app.register_form import as_yaml, begin_again, both_changed, drop, stale_table, stands, typing, widget
 from app.sessions import Viewer
 from app.stores import console
 from engine.compliance.breaches import Breaches, BreachRefused, Logged, To, breach_of, letter_of
 from engine.stores.records import Records, Stale
 from governance.breaches import Breach, Kind, NotABreach, State, breach, clock, missing
 from governance.clocks import Clock
+from governance.register import Role
 
-_LETTER, _BASE = "breach-letter", "breach-base"
+_FORM, _TEXT, _LETTER = "breach", "text", "breach-letter"
 
 
 @contextmanager
@@ -43,6 +45,7 @@ def new_panel() -> None:
         with st.form("breach-new", border=False):
             st.text_input(words.NAME, key="breach-ref", help=words.NAME_HELP)
             st.text_input(words.TITLE, key="breach-title")
+            st.selectbox(words.ROLE, [role.value for role in Role], key="breach-role", help=words.ROLE_HELP)
             st.multiselect(words.KINDS, [kind.value for kind in Kind], key="breach-kinds")
             st.text_input(words.DETECTED_AT, key="breach-detected", help=words.MOMENT_HELP)
             st.text_input(words.AWARE_AT, key="breach-aware", help=words.MOMENT_HELP)
@@ -52,105 +55,161 @@ def new_panel() -> None:
 
 def one_panel(one: Logged, looks: Viewer) -> None:
     """One breach: what is missing, all that is known, its letters and versions."""
+    with opened() as log:
+        versions = log.versions(one.breach.ref)
+    one = versions[-1]
     lacking = missing(one.breach, now(), _hours())
     if lacking:
         st.warning("\n".join([f"{words.MISSING}:", *[f"- {sentence}" for sentence in lacking]]), icon=":material/checklist:")
     elif one.breach.state is not State.CLOSED:
         st.success(words.NOTHING_MISSING, icon=":material/check_circle:")
     if looks.may("breaches.change"):
-        _change_panel(one)
+        _change_panel(versions)
     if looks.may("breaches.export"):
         _letter_panel(one)
-    with opened() as log:
-        table([{words.VERSION: each.n, words.STATE: str(each.breach.state), words.CHANGED: each.at, words.BY: each.by,
-                words.WHY: each.why} for each in reversed(log.versions(one.breach.ref))], "breach-versions",
-              {words.CHANGED: TIME})
+    table([{words.VERSION: each.n, words.STATE: str(each.breach.state), words.CHANGED: each.at, words.BY: each.by,
+            words.WHY: each.why} for each in reversed(versions)], "breach-versions", {words.CHANGED: TIME})
 
 
-def _change_panel(one: Logged) -> None:
-    if st.session_state.get(_BASE, ("", 0))[0] != one.breach.ref:
-        _begin_again(one)
-    n = st.session_state[_BASE][1]
+def _change_panel(versions: Sequence[Logged]) -> None:
+    newest = versions[-1]
+    ref = newest.breach.ref
+    typed = stands(_FORM, ref, newest.n, _shown(newest.breach))
+    stale = typed.n != newest.n
+    if stale:
+        _stale_panel(versions, typed.n, typed.texts[_TEXT])
     st.caption(words.CHANGE_SAYS)
     with st.form("breach-change", border=False):
-        st.text_area(words.BREACHES, key="breach-text", height=360, label_visibility="collapsed")
+        st.text_area(words.BREACHES, key=widget(_FORM, ref, _TEXT), height=360, label_visibility="collapsed")
         st.text_input(words.WHY, key="breach-why", help=words.WHY_HELP)
         with st.container(horizontal=True):
-            st.form_submit_button(words.CHANGE, key="breach-save", icon=":material/save:", on_click=_change,
-                                  args=(one.breach.ref, n))
-            st.form_submit_button(words.CLOSE, key="breach-close", on_click=_close, args=(one.breach.ref, one.n))
-    st.button(words.BEGIN_AGAIN, key="breach-undo", on_click=_begin_again, args=(one,))
+            st.form_submit_button(words.CHANGE, key="breach-save", icon=":material/save:", on_click=_change, args=(ref,))
+            if stale:
+                st.form_submit_button(words.ON_TOP, key="breach-on-top", help=words.ON_TOP_HELP, on_click=_on_top,
+                                      args=(versions,))
+            st.form_submit_button(words.CLOSE, key="breach-close", on_click=_close, args=(ref,))
+    st.button(words.BEGIN_AGAIN, key="breach-undo", on_click=_begin_again, args=(newest,))
+
+
+def _stale_panel(versions: Sequence[Logged], n: int, text: str) -> None:
+    base, newest = versions[n - 1].breach, versions[-1]
+    theirs = _changed(base, newest.breach)
+    try:
+        mine = _changed(base, breach_of(text))
+    except BreachRefused as wrong:
+        mine = {}
+        st.error(words.unreadable(str(wrong)))
+    st.warning(words.STALE, icon=":material/sync_problem:")
+    st.write(words.stale(newest.by, newest.at, newest.why, both_changed(theirs, mine)))
+    stale_table(theirs, mine, "breach-stale-fields")
+    st.button(words.TAKE_THEIRS, key="breach-take", on_click=_begin_again, args=(newest,))
 
 
 def _letter_panel(one: Logged) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         to = st.selectbox(f"{words.LETTER} {words.TO.lower()}", [to.value for to in To], key="breach-to")
-        st.button(words.PREPARE, key="breach-prepare", on_click=_prepare, args=(one.breach, to))
-    if (ready := st.session_state.get(_LETTER)) is not None and ready[0] == (one.breach.ref, to):
+        st.button(words.PREPARE, key="breach-prepare", on_click=_prepare, args=(one, to))
+    if (ready := st.session_state.get(_LETTER)) is not None and ready[0] == (one.breach.ref, one.n, to):
         st.download_button(words.DOWNLOAD, ready[1], file_name=f"{one.breach.ref}-{to}.html", mime="text/html",
                            key="breach-download", icon=":material/download:")
 
 
-def _begin_again(one: Logged) -> None:
-    st.session_state[_BASE] = one.breach.ref, one.n
-    st.session_state["breach-text"] = untyped(one.breach.model_dump(mode="json"))
+def _begin_again(newest: Logged) -> None:
+    begin_again(_FORM, newest.breach.ref, newest.n, _shown(newest.breach))
 
 
 def _new() -> None:
     fields = {"ref": st.session_state["breach-ref"].strip(), "title": st.session_state["breach-title"].strip(),
-              "kinds": st.session_state["breach-kinds"], "role": "controller", "nature": st.session_state["breach-nature"],
-              "detected_at": st.session_state["breach-detected"].strip(), "aware_at": st.session_state["breach-aware"].strip()}
+              "kinds": st.session_state["breach-kinds"], "role": st.session_state["breach-role"],
+              "nature": st.session_state["breach-nature"], "detected_at": st.session_state["breach-detected"].strip(),
+              "aware_at": st.session_state["breach-aware"].strip()}
     try:
         _keep(breach(fields), 0, words.NEW)
     except NotABreach as wrong:
-        say("failed", f"Not logged. {wrong}")
+        say("failed", words.not_logged(str(wrong)))
 
 
-def _change(ref: str, n: int) -> None:
+def _wanted(ref: str) -> tuple[int, Breach] | None:
+    """Number of the version the text is based on, and the breach it says now; None if that is none, which is said."""
+    if (typed := typing(_FORM, ref)) is None:
+        say("failed", words.FORM_GONE)
+        return None
     try:
-        wanted = breach_of(st.session_state["breach-text"])
+        wanted = breach_of(typed.texts[_TEXT])
     except BreachRefused as wrong:
-        say("failed", f"Not saved. {wrong}")
-        return
+        say("failed", words.unreadable(str(wrong)))
+        return None
     if wanted.ref != ref:
-        say("failed", f"Not saved. The ref is {ref}; another one would be another breach.")
+        say("failed", words.unreadable(words.other_ref(ref)))
+        return None
+    return typed.n, wanted
+
+
+def _change(ref: str) -> None:
+    if (said := _wanted(ref)) is not None:
+        n, wanted = said
+        _keep(wanted, n, st.session_state["breach-why"])
+
+
+def _on_top(versions: Sequence[Logged]) -> None:
+    """What the text says otherwise than its base, at this click, over the newest version that the panel showed."""
+    newest = versions[-1]
+    if (said := _wanted(newest.breach.ref)) is None:
         return
-    _keep(wanted, n, st.session_state["breach-why"])
+    n, wanted = said
+    mine = {name: after for name, (_, after) in _changed(versions[n - 1].breach, wanted).items()}
+    try:
+        _keep(breach({**newest.breach.model_dump(mode="json"), **mine}), newest.n, st.session_state["breach-why"])
+    except NotABreach as wrong:    # each can be, and both together cannot
+        say("failed", words.unreadable(str(wrong)))
 
 
 def _keep(wanted: Breach, n: int, why: str) -> None:
     def do(name: str) -> str:
         with opened() as log:
-            try:
-                kept = log.save(wanted, n, name, why)
-            except Stale as stale:    # what was typed stays, and goes on top of the other's when it is saved again
-                if stale.newest is not None and n:
-                    st.session_state[_BASE] = wanted.ref, stale.newest.n
-                raise
-        st.session_state.pop(_BASE, None)
+            kept = log.save(wanted, n, name, why)
+        drop(_FORM, wanted.ref)
         return words.logged(wanted.ref, kept.n)
 
     act("breaches.change", wanted.ref, do, why)
 
 
-def _close(ref: str, n: int) -> None:
+def _close(ref: str) -> None:
     why = st.session_state["breach-why"]
+    if (typed := typing(_FORM, ref)) is None or typed.touched:
+        say("failed", words.SAVE_FIRST if typed else words.FORM_GONE)
+        return
+    n = typed.n
 
     def do(name: str) -> str:
-        with opened() as log:
-            log.close(ref, n, _hours(), name, why)
-        st.session_state.pop(_BASE, None)
+        try:
+            with opened() as log:
+                log.close(ref, n, _hours(), name, why)
+        except Stale:    # nothing is typed: the form may show the newest
+            drop(_FORM, ref)
+            raise
+        drop(_FORM, ref)
         return words.closed(ref)
 
     act("breaches.change", ref, do, why)
 
 
-def _prepare(known: Breach, to: str) -> None:
+def _prepare(one: Logged, to: str) -> None:
     def do(_: str) -> str:
-        st.session_state[_LETTER] = (known.ref, to), letter_of(known, To(to), _hours(), now())
+        st.session_state[_LETTER] = (one.breach.ref, one.n, to), letter_of(one.breach, To(to), _hours(), now())
         return f"{words.LETTER}: {to}"
 
-    act("breaches.export", f"{known.ref} {to}", do)
+    act("breaches.export", f"{one.breach.ref} {to}", do)
+
+
+def _shown(known: Breach) -> dict[str, str]:
+    """All fields, also empty ones: their names are what an officer looks for."""
+    return {_TEXT: as_yaml(known.model_dump(mode="json"))}
+
+
+def _changed(before: Breach, after: Breach) -> dict[str, tuple[Any, Any]]:
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    return {name: (old[name], new[name]) for name in new if old[name] != new[name]}
 
 
 def _hours() -> int:

@@ -39,6 +39,7 @@ def open_page(key: str) -> Viewer:
     looks = viewer()
     if looks is not None and not looks.confirmed and not looks.may(page.action):
         st.title(page.title, anchor=False)
+        _tell()
         st.warning(words.not_while_away(console().sessions.away_since), icon=":material/cloud_off:")
         again_later()
         st.stop()

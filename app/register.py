@@ -1,18 +1,29 @@
 """The parts of the Register page: entries, an edit that loses nothing to another's, versions, checks, files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import streamlit as st
-import yaml
 
 from app import words_law as words
 from app.acts import act, begin
 from app.jobs import JOBS
 from app.parts import TIME, say, table
 from app.programs import job_panel
-from app.register_form import fields_of, typed
+from app.register_form import (
+    begin_again,
+    both_changed,
+    drop,
+    fields_of,
+    plain,
+    shown_of,
+    stale_table,
+    stands,
+    typed,
+    typing,
+    widget,
+)
 from app.sessions import Viewer
 from app.stores import console
 from engine.compliance.checks import checked, well
@@ -21,11 +32,11 @@ from engine.compliance.register import Kept, Register, StaleEdit
 from engine.compliance.sheets import derived, read, written
 from engine.errors import Final
 from engine.stores.records import Records
-from governance.register import Entry, NotAnEntry, State, Version, changed, entry
+from governance.register import Entry, State, Version, changed, entry
 from governance.sheets.page import article
 
 CHECK = "register check"
-_BASE, _STALE, _FILE = "register-base", "register-stale", "register-file"
+_FORM, _FILE = "register", "register-file"
 
 
 class NotWell(Final):
@@ -54,28 +65,30 @@ def shown(version: Version) -> None:
 
 def edit(kept: Kept) -> None:
     """The form of an entry. What is typed stands in the session until it is saved or dropped."""
-    if st.session_state.get(_BASE, (None, 0))[0] != kept.ref:
-        _begin_again(kept)
-    base_n = st.session_state[_BASE][1]
-    base = kept.versions[base_n - 1].entry
-    if (stale := st.session_state.get(_STALE)) is not None:
-        _stale_panel(kept, stale)
+    now = stands(_FORM, kept.ref, kept.newest.n, shown_of(kept.newest.entry))
+    base = kept.versions[now.n - 1].entry
+    stale = now.n != kept.newest.n
+    if stale:
+        _stale_panel(kept, base, now.texts)
     st.caption(words.EDIT_SAYS)
     with st.form("register-edit", border=False):
-        for name, kind, _ in fields_of(base):    # what stands in them was put there by `_begin_again`, or typed
+        for name, kind, _ in fields_of(base):    # what stands in them was put there by `stands`, or typed
             label = f"{name.replace('_', ' ')} ({kind})" if kind else name.replace("_", " ")
             if kind:
-                st.text_area(label, key=f"register-f-{name}")
+                st.text_area(label, key=widget(_FORM, kept.ref, name))
             else:
-                st.text_input(label, key=f"register-f-{name}")
+                st.text_input(label, key=widget(_FORM, kept.ref, name))
         st.text_input(words.WHY, key="register-why", help=words.WHY_HELP)
-        st.form_submit_button(words.SAVE, key="register-save", icon=":material/save:", on_click=_save, args=(base, base_n))
-    with st.container(horizontal=True):
-        st.button(words.BEGIN_AGAIN, key="register-undo", on_click=_begin_again, args=(kept,))
-        st.button(words.PUBLISH, key="register-publish", icon=":material/publish:", help=words.PUBLISH_SAYS,
-                  on_click=_step, args=("publish", kept.ref, kept.newest.n))
-        st.button(words.ARCHIVE, key="register-archive", help=words.ARCHIVE_SAYS,
-                  on_click=_step, args=("archive", kept.ref, kept.newest.n))
+        with st.container(horizontal=True):    # all of one form: a click sends what is typed; Enter is the first of them
+            st.form_submit_button(words.SAVE, key="register-save", icon=":material/save:", on_click=_save, args=(kept,))
+            if stale:
+                st.form_submit_button(words.ON_TOP, key="register-on-top", help=words.ON_TOP_HELP, on_click=_on_top,
+                                      args=(kept,))
+            st.form_submit_button(words.PUBLISH, key="register-publish", icon=":material/publish:", help=words.PUBLISH_SAYS,
+                                  on_click=_step, args=("publish", kept))
+            st.form_submit_button(words.ARCHIVE, key="register-archive", help=words.ARCHIVE_SAYS,
+                                  on_click=_step, args=("archive", kept))
+    st.button(words.BEGIN_AGAIN, key="register-undo", on_click=_begin_again, args=(kept,))
 
 
 def versions(kept: Kept) -> None:
@@ -84,7 +97,7 @@ def versions(kept: Kept) -> None:
            for one in reversed(kept.versions)], "register-versions", {words.CHANGED: TIME})
     n = st.selectbox(words.VERSION, [one.n for one in reversed(kept.versions)], key="register-version")
     before = kept.versions[n - 2].entry if n > 1 else None
-    table([{words.FIELD: name, words.BEFORE: _plain(old), words.AFTER: _plain(new)}
+    table([{words.FIELD: name, words.BEFORE: plain(old), words.AFTER: plain(new)}
            for name, (old, new) in changed(before, kept.versions[n - 1].entry).items()], "register-changes",
           empty=words.NOTHING_CHANGED)
 
@@ -112,13 +125,14 @@ def check_panel(_: Viewer) -> None:
               "register-findings")
 
 
-def export_panel() -> None:
-    """A file of the entries in force: prepared first, as the audit has it first, then fetched."""
+def export_panel(kept: Sequence[Kept]) -> None:
+    """A file of the entries in force: prepared first, as the audit has it first, then fetched while it is of these versions."""
     st.caption(words.EXPORT_SAYS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         form = st.selectbox(words.FORM, list(words.FORMS), format_func=words.FORMS.__getitem__, key="register-form")
         st.button(words.PREPARE, key="register-prepare", on_click=_prepare, args=(form,))
-    if (ready := st.session_state.get(_FILE)) is not None and ready[0] == form:
+    in_force = [one.in_force for one in kept if one.in_force is not None]
+    if (ready := st.session_state.get(_FILE)) is not None and ready[0] == (form, _numbers(in_force)):
         st.download_button(words.DOWNLOAD, ready[2], file_name=ready[1], key="register-download", icon=":material/download:")
 
 
@@ -134,72 +148,90 @@ def import_panel() -> None:
         st.form_submit_button(words.IMPORT_DO, key="register-import-do", on_click=_import)
 
 
-def _stale_panel(kept: Kept, stale: StaleEdit) -> None:
-    assert stale.newest is not None    # noqa: S101 - the register says so when there is none
+def _stale_panel(kept: Kept, base: Entry, texts: Mapping[str, str]) -> None:
+    newest = kept.newest
+    theirs = changed(base, newest.entry)
+    try:
+        mine = changed(base, entry(typed(base, texts)))
+    except ValueError as wrong:    # NotAnEntry too
+        mine = {}
+        st.error(words.unreadable(str(wrong)))
     st.warning(words.STALE, icon=":material/sync_problem:")
-    st.write(words.stale(stale.newest.by, stale.newest.at, stale.newest.why, stale.conflicts))
-    table([{words.FIELD: name, words.BEFORE: _plain((stale.theirs.get(name) or stale.mine[name])[0]),
-            words.THEIRS: _plain(stale.theirs[name][1]) if name in stale.theirs else "",
-            words.MINE: _plain(stale.mine[name][1]) if name in stale.mine else ""}
-           for name in dict.fromkeys((*stale.theirs, *stale.mine))], "register-stale-fields")
-    with st.container(horizontal=True):
-        st.button(words.ON_TOP, key="register-on-top", help=words.ON_TOP_HELP, on_click=_on_top, args=(stale,))
-        st.button(words.TAKE_THEIRS, key="register-take", on_click=_begin_again, args=(kept,))
+    st.write(words.stale(newest.by, newest.at, newest.why, both_changed(theirs, mine)))
+    stale_table(theirs, mine, "register-stale-fields")
+    st.button(words.TAKE_THEIRS, key="register-take", on_click=_begin_again, args=(kept,))
 
 
 def _begin_again(kept: Kept) -> None:
     """The form as the newest version has it."""
-    st.session_state[_BASE] = kept.ref, kept.newest.n
-    st.session_state.pop(_STALE, None)
-    for name, _, text in fields_of(kept.newest.entry):
-        st.session_state[f"register-f-{name}"] = text
+    begin_again(_FORM, kept.ref, kept.newest.n, shown_of(kept.newest.entry))
 
 
-def _save(base: Entry, base_n: int) -> None:
-    texts = {name: st.session_state[f"register-f-{name}"] for name, _, _ in fields_of(base)}
+def _wanted(kept: Kept) -> tuple[int, Entry, Entry] | None:
+    """Number and entry of the version the form is based on, and the entry it says now; None if that is none, which is said."""
+    if (now := typing(_FORM, kept.ref)) is None:
+        say("failed", words.FORM_GONE)
+        return None
+    base = kept.versions[now.n - 1].entry
     try:
-        wanted = entry(typed(base, texts))
-    except (NotAnEntry, ValueError) as wrong:
-        say("failed", f"Not saved. {wrong}")
-        return
+        wanted = entry(typed(base, now.texts))
+    except ValueError as wrong:    # NotAnEntry too
+        say("failed", words.unreadable(str(wrong)))
+        return None
     if not changed(base, wanted):
         say("failed", words.NOTHING_CHANGED)
-        return
-    _keep(wanted, base_n)
+        return None
+    return now.n, base, wanted
 
 
-def _on_top(stale: StaleEdit) -> None:
-    _keep(stale.merged, stale.newest_n)
+def _save(kept: Kept) -> None:
+    if (said := _wanted(kept)) is not None:
+        base_n, _, wanted = said
+        _keep(wanted, base_n)
+
+
+def _on_top(kept: Kept) -> None:
+    """What the form says otherwise than its base, at this click, over the newest version that the panel showed."""
+    if (said := _wanted(kept)) is not None:
+        _, base, wanted = said
+        mine = {name: after for name, (_, after) in changed(base, wanted).items()}
+        _keep(entry({**kept.newest.entry.model_dump(mode="json"), **mine}), kept.newest.n)
 
 
 def _keep(wanted: Entry, base_n: int) -> None:
     why = st.session_state["register-why"]
 
     def do(name: str) -> str:
-        try:
-            with opened() as register:
-                version = register.save(wanted, base_n, name, why)
-        except StaleEdit as stale:
-            st.session_state[_STALE] = stale
-            raise
-        st.session_state.pop(_BASE, None)
-        st.session_state.pop(_STALE, None)
+        with opened() as register:
+            version = register.save(wanted, base_n, name, why)
+        drop(_FORM, wanted.ref)
         return words.saved(wanted.ref, version.n)
 
     act("register.change", wanted.ref, do, why)
 
 
-def _step(step: str, ref: str, n: int) -> None:
-    why = st.session_state["register-why"]
+def _step(step: str, kept: Kept) -> None:
+    """Publishes or archives what the form shows."""
+    why, ref = st.session_state["register-why"], kept.ref
+    if (now := typing(_FORM, ref)) is None or now.touched:
+        say("failed", words.SAVE_FIRST if now else words.FORM_GONE)
+        return
+    n = now.n
 
     def do(name: str) -> str:
-        with opened() as register:
-            if step == "publish":
-                return words.published(ref, register.publish(ref, n, name, why).n)
-            return words.archived(ref, register.archive(ref, n, name, why).n)
+        try:
+            with opened() as register:
+                if step == "publish":
+                    told = words.published(ref, register.publish(ref, n, name, why).n)
+                else:
+                    told = words.archived(ref, register.archive(ref, n, name, why).n)
+        except StaleEdit:    # nothing is typed: the form may show the newest
+            drop(_FORM, ref)
+            raise
+        drop(_FORM, ref)
+        return told
 
-    if act("register.publish", ref, do, why):
-        st.session_state.pop(_BASE, None)
+    act("register.publish", ref, do, why)
 
 
 def _prepare(form: str) -> None:
@@ -207,7 +239,7 @@ def _prepare(form: str) -> None:
         with opened() as register:
             in_force = register.in_force()
         content = written(Form(form), in_force, derived(console().settings, in_force))
-        st.session_state[_FILE] = form, f"register-{form}.{SUFFIX[Form(form)]}", content
+        st.session_state[_FILE] = (form, _numbers(in_force)), f"register-{form}.{SUFFIX[Form(form)]}", content
         return f"{words.FORMS[form]}: {len(in_force)}"
 
     act("register.export", form, do)
@@ -230,16 +262,13 @@ def _import() -> None:
             for one in fresh:
                 register.save(one, kept[one.ref].n if one.ref in kept else 0, name, why)
         same = [one.ref for one in found.entries if one not in fresh]
-        return words.imported([one.ref for one in fresh], same, found.unfit)
+        drafts = [words.based(one.ref, kept[one.ref].n, changed(kept[one.ref].entry, one)) if one.ref in kept
+                  else words.based(one.ref, 0, ()) for one in fresh]
+        return words.imported(drafts, same, found.unfit)
 
     act("register.change", f"import {form}", do, why)
 
 
-def _plain(value: Any) -> str:
-    """A value as a person reads it."""
-    if value in (None, "", [], {}):
-        return ""
-    if isinstance(value, str):
-        return value
-    return str(yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100)).removesuffix("...\n").rstrip()
-
+def _numbers(in_force: Sequence[Version]) -> list[tuple[str, int]]:
+    """Which versions a file is of."""
+    return sorted((one.entry.ref, one.n) for one in in_force)

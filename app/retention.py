@@ -14,8 +14,9 @@ from app.parts import TIME, table
 from app.programs import job_panel
 from app.sessions import Viewer
 from app.stores import console
+from app.words import not_within
 from engine.compliance import retention
-from engine.errors import StoreRefused
+from engine.errors import StoreAway, StoreRefused
 from engine.settings import CLONE, outer_environment
 from engine.stores.records import Records
 from governance.retention import Keeping
@@ -55,23 +56,28 @@ def jobs(_: Viewer) -> None:
 
 def measure() -> None:
     """Measures anew, as a job. For callbacks."""
-    begin("retention.measure", MEASURE, "places", lambda _, tell: _command("measure", tell))
+    begin("retention.measure", MEASURE, "places", lambda name, tell: _command("measure", name, tell))
 
 
 def run() -> None:
     """Expires what is due, as a job. For callbacks."""
-    begin("retention.run", RUN, retention.PEOPLE, lambda _, tell: _command("run", tell))
+    begin("retention.run", RUN, retention.PEOPLE, lambda name, tell: _command("run", name, tell))
 
 
-def _command(name: str, tell: Callable[[str], None]) -> str:
+def _command(what: str, name: str, tell: Callable[[str], None]) -> str:
     """Does it by the command itself: it signs in anew and looks whole tables through, and every page would wait for that."""
-    done = subprocess.run(["nice", "-n", "10", sys.executable, "-m", "engine.cli", "retention", name], cwd=CLONE, check=False,
-                          env={**outer_environment(), "ROLLCALL_HOME": str(console().settings.home)}, capture_output=True,
-                          text=True, timeout=WITHIN_S)
+    environment = {key: value for key, value in outer_environment().items() if not key.startswith("SUPERVISOR_")}
+    try:
+        done = subprocess.run(
+            ["nice", "-n", "10", sys.executable, "-m", "engine.cli", "retention", what, "--by", name], cwd=CLONE, check=False,
+            env={**environment, "ROLLCALL_HOME": str(console().settings.home)}, capture_output=True, text=True,
+            timeout=WITHIN_S)
+    except subprocess.TimeoutExpired:
+        raise StoreAway(not_within(WITHIN_S)) from None
     for line in done.stderr.splitlines():
         tell(line)
-    if not done.stdout.strip():
-        raise StoreRefused(done.stderr.strip().rpartition("\n")[2] or f"`rollcall retention {name}` says nothing.")
+    if done.returncode:
+        raise StoreRefused(done.stdout.strip() or done.stderr.strip().rpartition("\n")[2] or str(done.returncode))
     return done.stdout.strip()
 
 

@@ -171,6 +171,11 @@ def job_ended(kind: str, by: str, ended: datetime | None) -> str:
     return f"{kind.capitalize()}, by {by}, ended {moment(ended)}."
 
 
+def not_within(seconds: float) -> str:
+    """A job that was given up."""
+    return f"It had not ended within {seconds / 60:.0f} minutes and was given up. `rollcall status` shows what is not well."
+
+
 def job_runs(by: str, began: datetime) -> str:
     """A job of this kind runs already."""
     return f"This is under way already, since {clock(began)} by {by}."

@@ -23,10 +23,13 @@ SAVE, PUBLISH, ARCHIVE, BEGIN_AGAIN = "Save as draft", "Publish", "Archive", "Un
 PUBLISH_SAYS = "The newest version comes into force. Errors stand in the way, warnings do not."
 ARCHIVE_SAYS = "The entry is out of force; its versions stay."
 NOTHING_CHANGED = "Nothing was changed, so nothing is saved."
-STALE = "Somebody saved this entry while you were editing. Nothing you typed is lost."
+STALE = "Somebody saved this while you were editing. Nothing you typed is lost."
 FIELD, BEFORE, THEIRS, MINE, AFTER = "Field", "Before", "Theirs", "Yours", "After"
 ON_TOP, ON_TOP_HELP = "Save mine with theirs", "Your fields as you typed them; theirs where you changed nothing."
 TAKE_THEIRS = "Take theirs, drop mine"
+SAME_FIELDS = "No field differs: only the state is another."
+SAVE_FIRST = "Not done: the form holds something that is not saved. Save it first, or undo what you typed."
+FORM_GONE = "Not done: what was typed is not known any more. Look at the form, and do it again."
 CHECK_SAYS = "Compares the entries in force with the law, and with Cassandra, MongoDB, Kafka and their rights as they are now."
 LEVEL, FOUND = "Level", "Found"
 CHECK_NOW, CHECK_WELL = "Check now", "The register says what the law asks and what the systems are."
@@ -59,6 +62,18 @@ def stale(by: str, at: datetime, why: str, conflicts: Collection[str]) -> str:
     """Who saved meanwhile, and where both changed the same."""
     both = f" You both changed {', '.join(conflicts)}: yours goes on top." if conflicts else " You changed other fields."
     return f"{by} saved at {moment(at)} ({why}).{both}"
+
+
+def unreadable(wrong: str) -> str:
+    """What is typed cannot be what it should be."""
+    return f"Not saved. {wrong}"
+
+
+def based(ref: str, n: int, fields: Collection[str]) -> str:
+    """A draft of an import: on which version, and which of its fields it says otherwise."""
+    if not n:
+        return f"{ref} (new)"
+    return f"{ref} (on version {n}" + (f", otherwise in {', '.join(fields)})" if fields else ")")
 
 
 def findings(bad: int, warnings: int) -> str:
@@ -104,8 +119,9 @@ NEW_SAYS = "Every breach is logged, whether or not it is notified (Art. 33(5)). 
 NAME, NAME_HELP = "Short name", "Small letters, digits and dashes, as lost-laptop."
 KINDS, AWARE_AT, DETECTED_AT, NATURE = "What was breached", "Aware at", "Detected at", "What happened"
 MOMENT_HELP = "With its zone, as 2026-11-28T09:30+01:00."
+ROLE, ROLE_HELP = "We act as", "A controller notifies the authority, a processor its controllers (Art. 33)."
 LOG, CHANGE, CLOSE = "Log it", "Save this version", "Close"
-CHANGE_SAYS = "All that is known, as YAML. Each version is kept."
+CHANGE_SAYS = "All that is known, as YAML; what is empty is not known yet. Each version is kept."
 NOTHING_MISSING = "Nothing is missing: it can be closed."
 TIME_LEFT, TIME_OVER, STOPPED_IN_TIME, STOPPED_LATE = "left", "late", "stopped in time", "stopped late"
 
@@ -113,6 +129,16 @@ TIME_LEFT, TIME_OVER, STOPPED_IN_TIME, STOPPED_LATE = "left", "late", "stopped i
 def logged(ref: str, n: int) -> str:
     """After a version of a breach was kept."""
     return f"{ref}: version {n} is logged."
+
+
+def not_logged(wrong: str) -> str:
+    """What is typed cannot be a breach."""
+    return f"Not logged. {wrong}"
+
+
+def other_ref(ref: str) -> str:
+    """The ref was changed."""
+    return f"The ref is {ref}; another one would be another breach."
 
 
 def closed(ref: str) -> str:

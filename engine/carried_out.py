@@ -1,5 +1,6 @@
 """Sending a command to the control topic and waiting until the stream has carried it out."""
 
+import threading
 import time
 from collections.abc import Callable
 
@@ -23,8 +24,12 @@ def send_and_wait(settings: Settings, verb: str, uuid: str, request: str, within
                              "hold the same key ring (keys.json) as the stream's?")
 
 
-def wait(settings: Settings, offset: int, within: float) -> None:
-    """Waits until the command of this offset is carried out; NotServed if it is not in time (it still will be)."""
+def wait(settings: Settings, offset: int, within: float, over: threading.Event | None = None) -> None:
+    """Waits until the command of this offset is carried out; NotServed if it is not in time (it still will be).
+
+    over: ends the waiting when it is set.
+    """
+    over = over or threading.Event()
     until = time.monotonic() + within
     with mongo_client(settings, "governance") as client:
         status = Status(client[settings.mongo.database])
@@ -32,10 +37,10 @@ def wait(settings: Settings, offset: int, within: float) -> None:
             state = status.writer()
             if state.control > offset and not state.recount:
                 break
-            if time.monotonic() > until:
+            if time.monotonic() > until or over.is_set():
                 raise NotServed(f"The command is kept, but the stream did not carry it out within {within:.0f} s. It will "
                                 "when it runs: `rollcall status` shows whether it does, `rollcall stream start` starts it.")
-            time.sleep(LOOK_EVERY_S)
+            over.wait(LOOK_EVERY_S)
 
 
 def _in_marker(settings: Settings, token: str, offset: int) -> bool:

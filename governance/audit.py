@@ -92,6 +92,8 @@ def broken(entries: Iterable[Entry], seal: Seal, head: Head) -> Iterator[Broken]
             head_seal = entry.seal
     if n < head.n:
         yield Broken(n + 1, f"{_entries(n + 1, head.n)} missing: the chain had reached {head.n}")
+    elif n and not head.n:    # a cut end could not be told from none: who cuts it takes the file away, too
+        yield Broken(n, f"the file that remembers the newest entry is gone or damaged: entries after {n} may have been cut")
     elif head.n and head_seal and head_seal != head.seal:
         yield Broken(head.n, f"entry {head.n} was exchanged since it was written")
 

@@ -1,18 +1,27 @@
 """Does the register say what the running systems are? Both are compared, in both directions, and each difference is named.
 
 What is compared: every column, document field and topic field with the places of the register's items and with the
-catalogue; masks of columns; TTLs of tables and the retention of topics with the time limits that are stated; who may read a
-topic and who sees columns unmasked with the recipients. engine/compliance/survey.py reads the systems into `Live`.
+catalogue; masks of columns; TTLs of tables and the retention of topics with every time limit that is stated; who may read a
+table or topic, and who sees people there unmasked, with the recipients of the entries that speak of that very table or
+topic. engine/compliance/survey.py reads the systems into `Live`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from governance.catalogue import FIELDS, Treatment
-from governance.register import Enforcement, Entry, Retention, Unit
-from governance.register_checks import Finding, Level
+from governance.register import Enforcement, Entry, Retention
+from governance.register_checks import Finding, Level, hours
 
-_HOURS = {Unit.HOURS: 1, Unit.DAYS: 24}
+MASK = "mask_null"
+"""The only mask of columns: others show a part, or something that is not so."""
+
+COLLECTIONS = frozenset({"users_by_nationality", "users_by_email_domain"})
+"""Of the places that the catalogue names, those in MongoDB; the others are columns in Cassandra."""
+
+PLAIN = "people"
+"""The topic whose records are plain JSON: who may read it sees people unmasked. The others are sealed."""
+
 _SECONDS = 3600
 SUPER = frozenset({"broker", "provision"})
 """Who sets the systems up and may everything there: people who run the machine, named in docs/privacy.md."""
@@ -21,7 +30,7 @@ SUPER = frozenset({"broker", "provision"})
 @dataclass(frozen=True)
 class LiveTable:
     """A table of Cassandra: column -> name of its masking function ("" for none); seconds after which a row expires (0: never);
-    role -> its permissions that concern reading ("SELECT", "UNMASK")."""
+    role -> its permissions that concern reading ("SELECT", "SELECT_MASKED", "UNMASK")."""
 
     columns: Mapping[str, str]
     ttl_s: int = 0
@@ -52,7 +61,8 @@ Said = Iterator[tuple[str, str, str]]
 
 def drift(entries: Sequence[Entry], live: Live) -> list[Finding]:
     """Every difference between the entries in force and the systems."""
-    rules = (_unknown_places, _vanished, _uncatalogued, _masks, _limits, _readers, _unmasked, _idle_recipients)
+    rules = (_unknown_places, _vanished, _uncatalogued, _masks, _nowhere, _limits, _readers, _unmasked, _in_clear,
+             _idle_recipients)
     return [Finding(Level.DRIFT, *said) for rule in rules for said in rule(entries, live)]
 
 
@@ -114,12 +124,16 @@ def _uncatalogued(entries: Sequence[Entry], live: Live) -> Said:
     columns = {f"cassandra:{table}.{column}" for table, facts in live.tables.items() for column in facts.columns}
     for one in FIELDS:
         for place in one.stands:
-            system = "mongo" if place.partition(".")[0] in live.collections else "cassandra"
+            name = place.partition(".")[0]
+            system = "mongo" if name in COLLECTIONS else "cassandra"
             full = f"{system}:{place}"
             if full not in stated and whole(full) not in stated:
                 yield "", full, f"the catalogue says that {one.path} stands here, and no entry speaks of it"
             if system == "cassandra" and full not in columns:
                 yield stated.get(full, ""), full, f"the catalogue says that {one.path} stands here; there is no such column"
+            elif system == "mongo" and name not in live.collections:
+                yield stated.get(full, ""), full, (f"the catalogue says that {one.path} stands here; there is no such "
+                                                   "collection")
 
 
 def _masks(entries: Sequence[Entry], live: Live) -> Said:
@@ -132,60 +146,92 @@ def _masks(entries: Sequence[Entry], live: Live) -> Said:
             place = f"cassandra:{table}.{column}"
             if f"{table}.{column}" in sealed and not mask:
                 yield stated.get(place, ""), place, "holds a person and should be masked; it is not. `rollcall up` masks it"
+            elif f"{table}.{column}" in sealed and mask != MASK:
+                yield stated.get(place, ""), place, (f"holds a person and is masked by {mask}, which is not {MASK}. "
+                                                     "`rollcall up` masks it")
             elif f"{table}.{column}" not in sealed and mask:
                 yield stated.get(place, ""), place, f"is masked ({mask}), and the catalogue calls it readable"
 
 
+def _stated_limits(entries: Sequence[Entry]) -> dict[str, dict[Retention, str]]:
+    """Place -> each limit that is stated for it -> ref of the first entry that states it."""
+    found: dict[str, dict[Retention, str]] = {}
+    for one in entries:
+        for item in one.items:
+            for limit in item.retention:
+                found.setdefault(limit.place, {}).setdefault(limit, one.ref)
+    return found
+
+
+def _nowhere(entries: Sequence[Entry], live: Live) -> Said:
+    there = _wholes(live)
+    for place, limits in sorted(_stated_limits(entries).items()):
+        if place not in there:
+            for ref in sorted(set(limits.values())):
+                yield ref, place, "a time limit is stated for it; there is no such table, topic or collection"
+
+
 def _limits(entries: Sequence[Entry], live: Live) -> Said:
-    """Time limits that a server enforces are what it is set to; no server ends what is said to stay."""
-    limits = {limit.place: (one.ref, limit) for one in entries for item in one.items for limit in item.retention}
+    """Every time limit that a server enforces is what it is set to; no server ends what is said to stay."""
+    stated = _stated_limits(entries)
+    for place in sorted(_wholes(live) - set(stated)):
+        yield "", place, "no entry states how long what stands here stays"
     for name, topic in sorted(live.topics.items()):
-        ref, limit = limits.get(f"kafka:{name}", ("", None))
-        if limit is None:
-            yield ref, f"kafka:{name}", "no entry states how long its records stay"
-        elif limit.enforced_by is Enforcement.TOPIC and (want := hours(limit)) != topic.retention_h:
-            yield ref, f"kafka:{name}", (f"the register states {limit.period or limit.criteria} ({want:g} h), "
-                                         f"the topic keeps {_said(topic.retention_h)}")
-        elif limit.enforced_by is not Enforcement.TOPIC and topic.retention_h is not None:
-            yield ref, f"kafka:{name}", (f"the register states {limit.period or limit.criteria}, "
-                                         f"the topic keeps {_said(topic.retention_h)}")
+        for limit, ref in stated.get(f"kafka:{name}", {}).items():
+            yield from _compared(ref, limit, Enforcement.TOPIC, topic.retention_h,
+                                 f"the topic keeps {_said(topic.retention_h)}")
     for name, table in sorted(live.tables.items()):
-        ref, limit = limits.get(f"cassandra:{name}", ("", None))
-        if limit is None:
-            yield ref, f"cassandra:{name}", "no entry states how long its rows stay"
-            continue
-        want = hours(limit) * _SECONDS if limit.enforced_by is Enforcement.TTL else 0
-        if want != table.ttl_s:
-            yield ref, f"cassandra:{name}", (f"the register states {limit.period or limit.criteria} ({limit.enforced_by}), "
-                                             f"the table's TTL is {table.ttl_s / _SECONDS:g} h")
+        ttl_h = table.ttl_s / _SECONDS
+        for limit, ref in stated.get(f"cassandra:{name}", {}).items():
+            yield from _compared(ref, limit, Enforcement.TTL, ttl_h or None, f"the table's TTL is {ttl_h:g} h")
 
 
-def hours(limit: Retention) -> float:
-    """A limit of hours or days in hours; 0 for others, which no server can be set to."""
-    return limit.period.count * _HOURS.get(limit.period.unit, 0) if limit.period else 0.0
+def _compared(ref: str, limit: Retention, server: Enforcement, set_h: float | None, so: str) -> Said:
+    """One limit against what the server is set to (None: it ends nothing)."""
+    said = f"the register states {limit.period or limit.criteria} ({limit.enforced_by})"
+    if limit.enforced_by is not server:
+        if set_h is not None:
+            yield ref, limit.place, f"{said}, {so}"
+    elif (want := hours(limit)) is None:
+        yield ref, limit.place, f"{said}, to which no server can be set; state hours or days. Now {so}"
+    elif want != set_h:
+        yield ref, limit.place, f"{said}, that is {want:g} h; {so}"
 
 
 def _said(retention_h: float | None) -> str:
     return "for ever" if retention_h is None else f"{retention_h:g} h"
 
 
+def _principals(entries: Sequence[Entry], place: str, clear: bool = False) -> set[str]:
+    """Who acts for the recipients of the entries that speak of a table or topic; clear: of those who see people unmasked."""
+    about = [one for one in entries if any(whole(known) == place for known in one.places)]
+    return {principal for one in about for to in one.recipients if to.clear or not clear for principal in to.principals} | SUPER
+
+
 def _readers(entries: Sequence[Entry], live: Live) -> Said:
-    known = {principal for one in entries for principal in one.principals} | SUPER
     for name, topic in sorted(live.topics.items()):
-        for principal in sorted(topic.readers - known):
-            yield "", f"kafka:{name}", f"{principal} may read it, and no entry names {principal} as a recipient's"
+        place = f"kafka:{name}"
+        for principal in sorted(topic.readers - _principals(entries, place)):
+            yield "", place, f"{principal} may read it, and no entry about it names {principal} as a recipient's"
     for name, table in sorted(live.tables.items()):
-        for role, permissions in sorted(table.roles.items()):
-            if permissions and role not in known:
-                yield "", f"cassandra:{name}", f"role {role} may read it, and no entry names {role} as a recipient's"
+        place = f"cassandra:{name}"
+        for role in sorted({role for role, permissions in table.roles.items() if permissions} - _principals(entries, place)):
+            yield "", place, f"role {role} may read it, and no entry about it names {role} as a recipient's"
 
 
 def _unmasked(entries: Sequence[Entry], live: Live) -> Said:
-    clear = {principal for one in entries for principal, to in one.principals.items() if to.clear} | SUPER
     for name, table in sorted(live.tables.items()):
-        for role, permissions in sorted(table.roles.items()):
-            if role not in clear and "UNMASK" in permissions and any(table.columns.values()):
-                yield "", f"cassandra:{name}", f"role {role} sees its columns unmasked, and is no recipient of clear data"
+        place = f"cassandra:{name}"
+        able = {role for role, permissions in table.roles.items() if "UNMASK" in permissions and any(table.columns.values())}
+        for role in sorted(able - _principals(entries, place, clear=True)):
+            yield "", place, f"role {role} sees its columns unmasked, and is no recipient of clear data of it"
+
+
+def _in_clear(entries: Sequence[Entry], live: Live) -> Said:
+    place = f"kafka:{PLAIN}"
+    readers = live.topics.get(PLAIN, LiveTopic(None)).readers & _principals(entries, place)    # `_readers` names the others
+    for principal in sorted(readers - _principals(entries, place, clear=True)):
+        yield "", place, f"{principal} may read its records, which are plain JSON, and is no recipient of clear data of it"
 
 
 def _idle_recipients(entries: Sequence[Entry], live: Live) -> Said:

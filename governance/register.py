@@ -316,7 +316,7 @@ def entries(text: str) -> list[Entry]:
     """The entries of a YAML file: a list of them under `entries`. Raises NotAnEntry."""
     try:
         content: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:    # a day that there is not is a ValueError
         where = getattr(error, "problem_mark", None)
         raise NotAnEntry(f"This is no YAML{f' (line {where.line + 1})' if where else ''}: write a list under `entries:`, as "
                          "governance/register.yaml does.") from None

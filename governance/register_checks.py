@@ -10,7 +10,7 @@ from datetime import date
 from enum import StrEnum
 
 from governance.catalogue import FIELDS
-from governance.register import Entry, Party, RecipientKind, Role
+from governance.register import Enforcement, Entry, Item, Party, RecipientKind, Retention, Role, Unit
 
 REVIEWED_EVERY_DAYS = 366
 DPIA_FROM_CRITERIA = 2
@@ -19,8 +19,16 @@ DPIA_FROM_CRITERIA = 2
 VAGUE = re.compile(r"(?i)\b(as long as (necessary|needed|required)|tant que n[ée]cessaire|indefinite|unlimited|for ever)")
 DEMONSTRATION = re.compile(r"(?i)\bdemonstration\b|@rollcall\.example\b")
 
-_PATHS = frozenset(known.path for known in FIELDS)
-_MASKS = frozenset(known.mask for known in FIELDS)
+EXPIRABLE = "cassandra:profiles"
+"""The only place from which commands take what is over its time (`enforced_by: expire`)."""
+
+_CATALOGUED = {known.path: known.mask for known in FIELDS}
+_MASKS = frozenset(_CATALOGUED.values())
+_UNMASKED = "none"
+_HOURS = {Unit.HOURS: 1, Unit.DAYS: 24}
+_SERVERS = {Enforcement.TOPIC: "kafka:", Enforcement.TTL: "cassandra:"}
+"""What a server ends by itself -> where."""
+
 _ART_6 = {"a": "consent", "b": "contract", "c": "legal obligation", "d": "vital interests", "e": "public task",
           "f": "legitimate interests"}
 
@@ -57,7 +65,8 @@ def check(entries: Sequence[Entry], today: date) -> list[Finding]:
     for one in entries:
         rules: Sequence[tuple[Level, Callable[[Entry, date], Found]]] = (
             (Level.ERROR, _as_controller if one.role is Role.CONTROLLER else _as_processor), (Level.ERROR, _lawful),
-            (Level.ERROR, _tied), (Level.WARNING, _where_possible), (Level.WARNING, _reviewed), (Level.WARNING, _worded))
+            (Level.ERROR, _tied), (Level.ERROR, _limited), (Level.WARNING, _masked), (Level.WARNING, _where_possible),
+            (Level.WARNING, _reviewed), (Level.WARNING, _worded))
         findings += [Finding(level, one.ref, where, what) for level, rule in rules for where, what in rule(one, today)]
     return findings
 
@@ -131,12 +140,51 @@ def _tied(one: Entry, _: date) -> Found:
     """What ties the entry to the catalogue exists there."""
     for item in one.items:
         for path in item.fields:
-            if path not in _PATHS:
+            if path not in _CATALOGUED:
                 yield item.label_en, f"the catalogue has no field {path}"
         if item.mask not in _MASKS:
             yield item.label_en, f"there is no mask {item.mask}; there are {', '.join(sorted(_MASKS))}"
         if not item.retention and not one.because("retention"):
             yield "Art. 30(1)(f)", f"{item.label_en} has no time limit; state one, or say in not_applicable why not (retention)"
+
+
+def _limited(one: Entry, _: date) -> Found:
+    """Art. 30(1)(f), and that each limit is one that what enforces it can keep."""
+    for item in one.items:
+        for limit in item.retention:
+            yield from _limit(item, limit)
+
+
+def _limit(item: Item, limit: Retention) -> Found:
+    if not (limit.period or limit.criteria):
+        yield "Art. 30(1)(f)", f"the limit of {item.label_en} in {limit.place} has neither a period nor criteria; state one"
+    if not limit.start:
+        yield "Art. 30(1)(f)", f"the limit of {item.label_en} in {limit.place} has no start; say from when it runs"
+    if limit.enforced_by in _SERVERS:
+        if hours(limit) is None:
+            yield item.label_en, (f"{limit.place}: a server can be set to hours or days alone ({limit.enforced_by}), not to "
+                                  f"'{limit.period or limit.criteria}'; state a period in one of them, or enforce it otherwise")
+        if not limit.place.startswith(where := _SERVERS[limit.enforced_by]):
+            yield item.label_en, (f"{limit.place}: enforced_by {limit.enforced_by} is for {where}... alone; "
+                                  "say what ends it here")
+    elif limit.enforced_by is Enforcement.EXPIRE:
+        if limit.place != EXPIRABLE:
+            yield item.label_en, f"{limit.place}: enforced_by expire is for {EXPIRABLE} alone; say what ends it here"
+        if limit.period is None:
+            yield item.label_en, f"{limit.place}: what expires needs a period; state one, or enforce it otherwise"
+
+
+def hours(limit: Retention) -> float | None:
+    """A limit of hours or days in hours; None for others, which no server can be set to."""
+    each = _HOURS.get(limit.period.unit) if limit.period else None
+    return limit.period.count * each if limit.period and each else None
+
+
+def _masked(one: Entry, _: date) -> Found:
+    for item in one.items:
+        masked = [f"{path} ({_CATALOGUED[path]})" for path in item.fields if _CATALOGUED.get(path, _UNMASKED) != _UNMASKED]
+        if item.mask == _UNMASKED and masked:
+            yield item.label_en, f"its mask is none, and the catalogue masks {', '.join(masked)}; state the mask it is seen by"
 
 
 def _where_possible(one: Entry, _: date) -> Found:

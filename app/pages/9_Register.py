@@ -38,5 +38,5 @@ for name, tab in zip(names, st.tabs(names), strict=True):
             st.button(words_law.CHECK_NOW, key="register-check", icon=":material/fact_check:", on_click=register.check)
             live("register.read", register.check_panel)
         else:
-            register.export_panel()
+            register.export_panel(kept)
             register.import_panel()

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -13,15 +14,16 @@ from engine.cli.output import log, show, show_json, tell
 from engine.compliance import retention
 from engine.compliance.register import Register
 from engine.compliance.survey import PRINCIPAL
-from engine.errors import RollcallError
+from engine.errors import Retryable, RollcallError
 from engine.settings import Settings, load
 from engine.stores.records import Records
 from governance.retention import Keeping
 
 LATE = 1
-TRIED_AGAIN_S = 60.0
+TRIED_AGAIN_S, LOOKED_AGAIN_S = 60.0, 3600.0
 WITHIN_S = 300.0
 
+By = Annotated[str, typer.Option(hidden=True, help="Who asked, when the console does it for them.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
@@ -59,22 +61,27 @@ def show_lines(as_json: AsJson = False) -> None:
         raise typer.Exit(LATE)
 
 
-def measure() -> None:
+def measure(by: By = "") -> None:
     """Measure as `show` does, and keep what was found: the Retention page shows the newest.
 
     Example: rollcall retention measure
     """
-    kept = retention.measure(load(), acting_as())
+    kept = retention.measure(load(), by or acting_as())
     late = sorted({line["place"] for line in kept.lines if line["keeping"] in (Keeping.DUE, Keeping.OVERDUE)})
     show(f"{len(kept.lines)} limits are measured; over their time: {', '.join(late) or 'none'}.")
 
 
-def run(within: Annotated[float, typer.Option(help="Seconds to wait for the stream.", min=0)] = WITHIN_S) -> None:
+def run(
+    within: Annotated[float, typer.Option(help="Seconds to wait for the stream.", min=0)] = WITHIN_S, by: By = "",
+) -> None:
     """Expire every row that is due, through the stream, and keep the evidence.
 
     Example: rollcall retention run
     """
-    done = _run(load(), within)
+    settings, who = load(), by or acting_as()
+    with audited(settings, "retention.run", retention.PEOPLE):
+        done = retention.run(settings, who, tell, within)
+    retention.measure(settings, who)
     show(f"{done.expired} of {done.due} due rows are expired ({done.stated}); {done.left} are left.")
     if done.left:
         raise typer.Exit(LATE)
@@ -93,26 +100,34 @@ def keep() -> None:
         try:
             pause = _next_in(settings, every_s)
             if pause <= 0:
-                done = _run(settings, WITHIN_S)
-                log(f"{done.expired} of {done.due} due rows are expired, {done.left} are left")
                 pause = every_s
-        except RollcallError as error:    # a store is away, or the stream does not run: that ends
+                _kept(settings, over)
+        except Retryable as error:    # a store is away: that ends
             log(f"{error} Tried again in {TRIED_AGAIN_S:.0f} s.")
             pause = TRIED_AGAIN_S
+        except RollcallError as error:    # the stream does not run, nothing is stated: somebody has to do something
+            pause = min(every_s, LOOKED_AGAIN_S)
+            log(f"{error} Looked at again in {pause:.0f} s.")
     log("stopped")
 
 
+def _kept(settings: Settings, over: threading.Event) -> None:
+    """One run and, whatever it comes to, a measurement. Only what expires somebody goes into the audit."""
+    try:
+        act = audited(settings, "retention.run", retention.PEOPLE) if retention.count_due(settings, datetime.now(UTC)) \
+            else nullcontext()
+        with act:
+            done = retention.run(settings, acting_as(), log, WITHIN_S, over=over)
+        log(f"{done.expired} of {done.due} due rows are expired, {done.left} are left")
+    finally:
+        retention.measure(settings, acting_as())
+
+
 def _next_in(settings: Settings, every_s: float) -> float:
-    """Seconds until the next run is due."""
+    """Seconds until the next run is due; a run of the future was made by a clock that was wrong."""
     with Records.opened(settings, PRINCIPAL) as records:
         evidence = retention.runs(records)
     if not evidence:
         return 0.0
-    return every_s - (datetime.now(UTC) - datetime.fromisoformat(evidence[0][0].at)).total_seconds()
-
-
-def _run(settings: Settings, within: float) -> retention.Run:
-    with audited(settings, "retention.run", retention.PEOPLE):
-        done = retention.run(settings, acting_as(), tell, within)
-    retention.measure(settings, acting_as())
-    return done
+    since = (datetime.now(UTC) - datetime.fromisoformat(evidence[0][0].at)).total_seconds()
+    return every_s - since if since >= 0 else 0.0

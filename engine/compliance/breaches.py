@@ -96,11 +96,12 @@ def breach_of(text: str) -> Breach:
     """A breach of its YAML (or JSON). Raises BreachRefused, which names what is wrong."""
     try:
         fields: Any = yaml.safe_load(text)
-        return breach(fields)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:    # a day that there is not is a ValueError
         where = getattr(error, "problem_mark", None)
         raise BreachRefused(f"This is no YAML{f' (line {where.line + 1})' if where else ''}; docs/privacy.md shows the form of "
                             "a breach.") from None
+    try:
+        return breach(fields)
     except NotABreach as wrong:
         raise BreachRefused(f"{wrong} docs/privacy.md shows the form of a breach.") from None
 

@@ -5,6 +5,7 @@ are due are expired by commands that the stream carries out, like an erasure but
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -14,14 +15,15 @@ from typing import Any
 from kafka import TopicPartition
 
 from engine.carried_out import wait
-from engine.clients import cassandra_session, kafka_consumer, mapped
+from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
 from engine.commands import send_expiries
 from engine.compliance.register import Register
 from engine.compliance.survey import PRINCIPAL, named
-from engine.errors import Final
+from engine.errors import Final, NotServed
 from engine.sealing import load_keys
 from engine.settings import Settings
 from engine.stores.records import RETENTION, Record, Records
+from engine.stores.status import Status
 from governance.register import Entry
 from governance.retention import Line, Measured, cut_off, expired, lines
 
@@ -119,11 +121,13 @@ def _first(consumer: Any, place: TopicPartition, first: int, end: int) -> int | 
     return None
 
 
-def run(settings: Settings, by: str, say: Callable[[str], None], within: float, now: datetime | None = None) -> Run:
+def run(settings: Settings, by: str, say: Callable[[str], None], within: float, now: datetime | None = None,
+        over: threading.Event | None = None) -> Run:
     """Expires every row that is due, through the stream, and keeps the evidence.
 
-    within: seconds to wait for the stream each time. now: another time than the present. Raises NothingStated, NotServed when
-    the stream does not carry it out in time (it still will), StoreAway, SignInRefused.
+    within: seconds to wait for the stream each time; over: ends the waiting. now: another time than the present. Raises
+    NothingStated, NotServed when the stream does not carry it out in time (it still will) or is behind with earlier commands
+    (then nothing is sent: the control topic is kept for ever), StoreAway, SignInRefused.
     """
     at, began = now or datetime.now(UTC), time.monotonic()
     with Records.opened(settings) as records:
@@ -135,9 +139,13 @@ def run(settings: Settings, by: str, say: Callable[[str], None], within: float, 
         due = _due(settings, until)
         say(f"{limit.period} from {limit.start}: {len(due)} rows are due, of {until:%Y-%m-%d %H:%M:%S} UTC or earlier")
         request = f"retention-{at:%Y%m%dT%H%M%SZ}"
+        if due and (behind := _behind(settings)):
+            raise NotServed(f"{len(due)} rows are due, but the stream has not carried out {behind} earlier commands, so "
+                            "nothing was sent. `rollcall status` shows whether it runs, `rollcall stream start` starts it.")
         for start in range(0, len(due), AT_ONCE):
             some = due[start:start + AT_ONCE]
-            wait(settings, send_expiries(settings, load_keys(settings), some, int(until.timestamp() * 1000), request), within)
+            wait(settings, send_expiries(settings, load_keys(settings), some, int(until.timestamp() * 1000), request), within,
+                 over)
             say(f"{start + len(some)} of {len(due)} are expired")
         left = len(_due(settings, until)) if due else 0
         done = Run(at.isoformat(timespec="seconds"), limit.said, until.isoformat(timespec="milliseconds"), len(due),
@@ -177,6 +185,26 @@ def _kept(record: Record) -> Kept:
 def runs(records: Records) -> list[tuple[Run, str]]:
     """The evidence: each run and who began it, newest first."""
     return [(Run(**json.loads(record.body)), record.by) for record in reversed(records.versions(RETENTION, "profiles"))]
+
+
+def count_due(settings: Settings, now: datetime) -> int:
+    """How many rows a run would expire now; 0 where nothing is stated."""
+    with Records.opened(settings) as records:
+        limit = expired([version.entry for version in Register(records).in_force()], PEOPLE)
+    return len(_due(settings, cut_off(now, limit.period))) if limit is not None and limit.period is not None else 0
+
+
+def _behind(settings: Settings) -> int:
+    """Commands on the control topic that the stream has not carried out."""
+    with mapped("looking at the control topic", PRINCIPAL):
+        consumer = kafka_consumer(settings, PRINCIPAL)
+        try:
+            place = TopicPartition(settings.kafka.control_topic, 0)
+            end = int(consumer.end_offsets([place])[place])
+        finally:
+            consumer.close()
+    with mongo_client(settings, "governance") as client:
+        return max(0, end - Status(client[settings.mongo.database]).writer().control)
 
 
 def _due(settings: Settings, until: datetime) -> list[str]:

@@ -1,13 +1,16 @@
 """Reads the running systems as the register speaks of them: schemas, masks, TTLs, topic settings, fields that flow, rights.
 
-All of it as `inspector`, which sees no personal value: columns masked, of records the names of their fields alone.
+All of it as `inspector`, which sees columns masked. Records of people are plain JSON, which it may read; only the names of
+their fields are looked at.
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
+from cassandra import InvalidRequest
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import (
     ACLFilter,
@@ -29,11 +32,13 @@ from governance.drift import Live, LiveTable, LiveTopic
 
 PRINCIPAL = "inspector"
 SAMPLED = 500
-"""Newest records of a partition, and documents of a collection, whose fields are looked at."""
+"""Newest records of a partition, and newest and first documents of a collection, whose fields are looked at."""
 
-READING = frozenset({"SELECT", "UNMASK"})
+READING = frozenset({"SELECT", "SELECT_MASKED", "UNMASK"})
 HOUR_MS = 3_600_000
 _STREAMS = re.compile(r"stream_\w+_\d+")
+"""Roles of streams, of whatever keyspace (engine/writer/fence.py): they come and go."""
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _KNOWN = {".".join(known.path.split(".")[:length]) for known in FIELDS for length in range(1, known.path.count(".") + 2)}
 
@@ -55,20 +60,26 @@ def _tables(settings: Settings) -> dict[str, LiveTable]:
         for row in session.execute("SELECT table_name, column_name, function_name FROM system_schema.column_masks "
                                    "WHERE keyspace_name = %s", (keyspace,)):
             columns[row.table_name][row.column_name] = row.function_name
-        rights = list(_rights(session))
+        rights = list(_rights(session, keyspace))
     return {name: LiveTable(columns[name], ttls[name], _readers(keyspace, name, rights)) for name in ttls}
 
 
-def _rights(session: Any) -> Iterator[tuple[str, str, str]]:
-    """Role, permission and resource, of every role that can sign in; what it has through other roles included."""
+def _rights(session: Any, keyspace: str) -> Iterator[tuple[str, str, str]]:
+    """Role, permission and resource, of every role that can sign in; what it has through other roles included. The streams of
+    this keyspace are one role, `stream`."""
     for row in session.execute("LIST ROLES"):
         if not row.login:
             continue
-        role = "stream" if _STREAMS.fullmatch(row.role) else row.role
+        role = "stream" if re.fullmatch(rf"stream_{re.escape(keyspace)}_\d+", row.role) else row.role
         if row.super:
             yield from ((role, permission, "<all keyspaces>") for permission in READING)
-        for right in session.execute(f'LIST ALL PERMISSIONS OF "{row.role}"'):
-            yield role, right.permission, right.resource
+        try:
+            rights = list(session.execute(f'LIST ALL PERMISSIONS OF "{row.role}"'))
+        except InvalidRequest:
+            if not _STREAMS.fullmatch(row.role):
+                raise
+            continue    # the next stream dropped it just now
+        yield from ((role, right.permission, right.resource) for right in rights)
 
 
 def _readers(keyspace: str, table: str, rights: Iterable[tuple[str, str, str]]) -> dict[str, frozenset[str]]:
@@ -161,5 +172,9 @@ def _paths(value: object, path: str) -> Iterator[str]:
 def _collections(settings: Settings) -> dict[str, frozenset[str]]:
     with mongo_client(settings, PRINCIPAL) as client, mapped("looking at the fields of aggregates", PRINCIPAL):
         database = client[settings.mongo.database]
-        return {name: frozenset(part for document in database[name].find().limit(SAMPLED) for part in document)
+        return {name: frozenset(part for document in _sample(database[name]) for part in document)
                 for name in sorted(database.list_collection_names())}
+
+
+def _sample(collection: Any) -> Iterator[Mapping[str, Any]]:
+    return chain(collection.find().sort("_id", -1).limit(SAMPLED), collection.find().limit(SAMPLED))

@@ -116,6 +116,9 @@ class AuditLog:
                 return self._append(datetime.now(UTC), who, act, target, result, why)
         except RollcallError as error:
             raise NotAudited(f"The audit cannot be written, so this was not done: {error}") from None
+        except OSError as error:
+            raise NotAudited(f"The audit cannot be written, so this was not done: {self._folder}: {error.strerror}. Make room "
+                             "there, or give it back to its owner.") from None
 
     def append_or_keep(self, who: str, act: str, target: str, result: str, why: str = "") -> None:
         """Appends one entry; when that fails it is kept in the file and chained in by the next that is appended."""
@@ -175,10 +178,14 @@ class AuditLog:
         return list(broken(self.chain(), self._keys.audit_seal, self.head()))
 
     def head(self) -> Head:
-        """The newest entry that this installation knows to have been written."""
+        """The newest entry that this installation knows to have been written; that of an empty chain where that is not known
+        any more, which `broken` names."""
         try:
             return Head(**json.loads(self._head.read_text(encoding="utf-8")))
         except FileNotFoundError:
+            return Head()
+        except (ValueError, TypeError):
+            log.error("%s is damaged", self._head)
             return Head()
 
     @contextmanager
@@ -226,7 +233,10 @@ class AuditLog:
         raise StoreAway("Cassandra gives no place in the audit: others write to it all the time.", "Cassandra")
 
     def _written(self, entry: Entry) -> Entry:
-        write_secret(self._head, json.dumps({"n": entry.n, "seal": entry.seal}).encode())
+        try:
+            write_secret(self._head, json.dumps({"n": entry.n, "seal": entry.seal}).encode())
+        except OSError as error:    # the entry is in the store: a full disk here is no reason to say that it is not
+            log.error("%s was not written (%s)", self._head, error.strerror)
         return entry
 
     def _insert(self, entry: Entry) -> bool:

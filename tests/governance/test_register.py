@@ -7,6 +7,13 @@ from typing import Any
 
 import pytest
 
+from engine.compliance.survey import READING, named
+from engine.provision.cassandra import GRANTS
+from engine.provision.kafka import wanted_rules
+from engine.settings import Kafka
+from engine.stores.schema import COLLECTIONS, MARKERS, PROFILES
+from engine.writer import fence
+from governance import drift as drift_module
 from governance.catalogue import FIELDS, Treatment
 from governance.drift import Live, LiveTable, LiveTopic, drift, whole
 from governance.register import CONTENT, Entry, NotAnEntry, changed, entries, entry
@@ -57,6 +64,15 @@ NOWHERE = {"name": "Nowhere Ltd", "kind": "third country", "country": "XX"}
 HOST = {"name": "Host", "kind": "processor", "country": "FR"}
 EMPTY: dict[str, Any] = {"not_applicable": {}}
 
+
+def limited(number: int, **fields: Any) -> Entry:
+    """The entry of the stream with other fields in a limit of its first item: the topic's (0) or the rows' (1)."""
+    return part("items", lambda item: item["retention"][number].update(fields))
+
+
+MONTH = {"count": 1, "unit": "months"}
+NUMBER = "Number of the person"
+
 LACKS: dict[str, tuple[Entry, Level, str, str]] = {
     "controller cannot be reached": (altered(controller={"name": "We"}), Level.ERROR, "Art. 30(1)(a)", "cannot be reached"),
     "no dpo": (altered(dpo=None), Level.ERROR, "Art. 30(1)(a)", "dpo is empty"),
@@ -68,6 +84,22 @@ LACKS: dict[str, tuple[Entry, Level, str, str]] = {
     "no recipients": (altered(recipients=[]), Level.ERROR, "Art. 30(1)(d)", "recipients is empty"),
     "no transfers and no reason": (altered(**EMPTY), Level.WARNING, "Art. 30(1)(e)", "transfers is empty"),
     "no time limit": (part("items", lambda item: item.update(retention=[])), Level.ERROR, "Art. 30(1)(f)", "no time limit"),
+    "a limit without a period or criteria": (
+        limited(2, criteria=""), Level.ERROR, "Art. 30(1)(f)", "neither a period nor criteria"),
+    "a limit without a start": (limited(0, start=""), Level.ERROR, "Art. 30(1)(f)", "has no start"),
+    "a topic of months": (limited(0, period=MONTH), Level.ERROR, NUMBER, "hours or days alone (topic), not to '1 month'"),
+    "a topic of criteria": (limited(0, period=None, criteria="some time"), Level.ERROR, NUMBER, "not to 'some time'"),
+    "a TTL of months": (limited(1, period=MONTH, enforced_by="ttl"), Level.ERROR, NUMBER, "hours or days alone (ttl)"),
+    "a TTL of criteria": (
+        limited(1, period=None, criteria="some time", enforced_by="ttl"), Level.ERROR, NUMBER, "not to 'some time'"),
+    "a TTL on a topic": (limited(0, enforced_by="ttl"), Level.ERROR, NUMBER, "kafka:people: enforced_by ttl is for cassandra:"),
+    "a topic's end on a table": (limited(1, enforced_by="topic"), Level.ERROR, NUMBER, "enforced_by topic is for kafka:"),
+    "what expires elsewhere": (
+        limited(2, period=MONTH, enforced_by="expire"), Level.ERROR, NUMBER, "cassandra:markers: enforced_by expire is for"),
+    "what expires without a period": (limited(1, period=None, criteria="some time"), Level.ERROR, NUMBER, "needs a period"),
+    "a mask weaker than the catalogue's": (
+        part("items", lambda item: item.update(fields=["login.uuid", "email"])), Level.WARNING, NUMBER,
+        "the catalogue masks email (email)"),
     "no measures": (altered(measures=[]), Level.WARNING, "Art. 30(1)(g)", "measures is empty"),
     "no organisational measure": (
         altered(measures=[one.model_dump(mode="json") for one in STREAM.measures if one.technical]),
@@ -147,12 +179,23 @@ def live_as_stated() -> Live:
         elif system == "mongo":
             name, _, part_of = rest.partition(".")
             collections.setdefault(name, set()).update([part_of] if part_of else [])
-    roles = {principal: frozenset({"SELECT"}) for one in FIRST for principal in one.principals}
     return Live(
-        {name: LiveTable(columns, 43200 if name == "sessions" else 0, roles) for name, columns in tables.items()},
-        {"people": LiveTopic(168, frozenset({"login.uuid", "email"}), frozenset({"stream"})), "control": LiveTopic(None),
-         "dead": LiveTopic(720)},
+        {name: LiveTable(columns, 43200 if name == "sessions" else 0, granted(name)) for name, columns in tables.items()},
+        {"people": LiveTopic(168, frozenset({"login.uuid", "email"}), allowed("people")),
+         "control": LiveTopic(None, readers=allowed("control")), "dead": LiveTopic(720, readers=allowed("dead"))},
         {name: frozenset(parts) for name, parts in collections.items()})
+
+
+def granted(name: str) -> dict[str, frozenset[str]]:
+    """Who may read a table, as `rollcall up` and the fence grant it."""
+    given = GRANTS | {"stream": dict.fromkeys((PROFILES.name, MARKERS.name), frozenset(fence.PERMISSIONS))}
+    return {role: may for role, by_table in given.items() if (may := by_table.get(name, frozenset()) & READING)}
+
+
+def allowed(name: str) -> frozenset[str]:
+    """Who may read a topic, as `rollcall up` allows it."""
+    return frozenset(rule.principal for rule in wanted_rules(Kafka())
+                     if rule.operation == "READ" and rule.topic == named(Kafka())[name])
 
 
 def table(live: Live, name: str, **other: Any) -> Live:
@@ -161,6 +204,14 @@ def table(live: Live, name: str, **other: Any) -> Live:
 
 def topic(live: Live, name: str, **other: Any) -> Live:
     return replace(live, topics={**live.topics, name: replace(live.topics[name], **other)})
+
+
+def reading(live: Live, name: str, role: str, *may: str) -> Live:
+    return table(live, name, roles={**live.tables[name].roles, role: frozenset(may)})
+
+
+def without_collection(live: Live, name: str) -> Live:
+    return replace(live, collections={other: parts for other, parts in live.collections.items() if other != name})
 
 
 def columns(live: Live, **other: str) -> dict[str, str]:
@@ -196,8 +247,26 @@ DRIFTS: dict[str, tuple[Callable[[Live], Live], str, str]] = {
                                        "kafka:people:login.password", "drops this field"),
     "a collection more": (lambda live: replace(live, collections={**live.collections, "names": frozenset({"_id"})}),
                           "mongo:names._id", "no entry"),
-    "a collection less": (lambda live: replace(live, collections={
-        name: parts for name, parts in live.collections.items() if name != "arrivals"}), "mongo:arrivals", "no such place"),
+    "a collection less": (lambda live: without_collection(live, "arrivals"), "mongo:arrivals", "no such place"),
+    "a collection less that the catalogue knows": (
+        lambda live: without_collection(live, "users_by_nationality"), "mongo:users_by_nationality.births",
+        "no such collection"),
+    "a collection less that has a limit": (lambda live: without_collection(live, "users_by_email_domain"),
+                                           "mongo:users_by_email_domain", "no such table, topic or collection"),
+    "a collection without a limit": (lambda live: replace(live, collections={**live.collections, "names": frozenset()}),
+                                     "mongo:names", "no entry states how long"),
+    "another mask": (lambda live: table(live, "profiles", columns=columns(live, email="mask_inner")),
+                     "cassandra:profiles.email", "masked by mask_inner, which is not mask_null"),
+    "who reads another topic alone": (lambda live: topic(live, "control", readers=frozenset({"console"})), "kafka:control",
+                                      "console may read it"),
+    "who reads another table alone": (lambda live: reading(live, "accounts", "producer", "SELECT"), "cassandra:accounts",
+                                      "role producer may read it"),
+    "who reads a table masked": (lambda live: reading(live, "profiles", "snoop", "SELECT_MASKED"), "cassandra:profiles",
+                                 "role snoop may read it"),
+    "who sees it unmasked and may only read": (lambda live: reading(live, "profiles", "producer", "SELECT", "UNMASK"),
+                                               "cassandra:profiles", "role producer sees"),
+    "who reads plain records": (lambda live: topic(live, "people", readers=frozenset({"console", "stream"})), "kafka:people",
+                                "console may read its records, which are plain JSON"),
 }
 
 
@@ -218,6 +287,8 @@ def test_a_principal_that_may_read_nothing_is_named() -> None:
     live = live_as_stated()
     for name in live.tables:
         live = table(live, name, roles={role: may for role, may in live.tables[name].roles.items() if role != "redrive"})
+    for name in live.topics:
+        live = topic(live, name, readers=live.topics[name].readers - {"redrive"})
     assert {(finding.ref, finding.where) for finding in drift(FIRST, live)} == {
         ("people-stream", "Data platform"), ("rights-register-breaches", "Stream and its checks")}
 
@@ -227,3 +298,43 @@ def test_a_field_of_the_catalogue_that_no_entry_places_is_named() -> None:
     found = drift([less, *FIRST[1:]], live_as_stated())
     assert Finding(Level.DRIFT, "", "cassandra:markers.suppression",
                    "the catalogue says that login.uuid stands here, and no entry speaks of it") in found
+
+
+TOPIC = {"place": "kafka:people", "period": {"count": 14, "unit": "days"}, "start": "it is sent", "enforced_by": "topic"}
+SESSION = {"place": "cassandra:sessions", "period": {"count": 1, "unit": "hours"}, "start": "sign-in", "enforced_by": "ttl"}
+STATED: dict[str, tuple[dict[str, Any], str]] = {
+    "another limit of a topic": (TOPIC, "14 days (topic), that is 336 h; the topic keeps 168 h"),
+    "a topic of months": (TOPIC | {"period": MONTH}, "no server can be set"),
+    "a topic of criteria": (TOPIC | {"period": None, "criteria": "some time"}, "some time (topic), to which no server"),
+    "a topic that somebody empties": (TOPIC | {"enforced_by": "hand"}, "14 days (hand), the topic keeps 168 h"),
+    "another limit of a table": (SESSION, "1 hour (ttl), that is 1 h; the table's TTL is 12 h"),
+    "a TTL of years": (SESSION | {"period": {"count": 1, "unit": "years"}}, "no server can be set"),
+    "a TTL of criteria where there is none": (
+        SESSION | {"place": "cassandra:audit", "period": None, "criteria": "some time"}, "no server can be set"),
+    "a limit of a column": (SESSION | {"place": "cassandra:sessions.began"}, "no such table, topic or collection"),
+    "a limit of nothing": (TOPIC | {"place": "kafka:persons"}, "no such table, topic or collection"),
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("what", STATED)
+def test_every_limit_that_is_stated_is_compared(what: str, first: bool) -> None:
+    limit, said = STATED[what]
+    more = part("items", lambda item: item["retention"].insert(0 if first else len(item["retention"]), limit))
+    found = drift([more, *FIRST[1:]], live_as_stated())
+    assert [(one.ref, one.where) for one in found] == [("people-stream", limit["place"])], found
+    assert said in found[0].what
+
+
+def test_each_collection_has_a_limit_and_the_catalogue_s_are_known() -> None:
+    stated = {limit.place for one in FIRST for item in one.items for limit in item.retention}
+    assert {f"mongo:{name}" for name in COLLECTIONS} <= stated
+    named_there = {place.partition(".")[0] for one in FIELDS for place in one.stands}
+    assert named_there - {PROFILES.name, MARKERS.name} == drift_module.COLLECTIONS <= set(COLLECTIONS)
+
+
+def test_who_sees_people_in_clear_is_who_can() -> None:
+    live = live_as_stated()
+    able = live.topics["people"].readers | {
+        role for role, may in live.tables["profiles"].roles.items() if "UNMASK" in may}
+    assert {principal for to in STREAM.recipients if to.clear for principal in to.principals} == able

@@ -11,6 +11,7 @@ import pytest
 from engine.clients import cassandra_session
 from engine.compliance import retention
 from engine.compliance.register import Register
+from engine.errors import NotServed
 from engine.settings import Settings
 from engine.stores.records import Records
 from governance.register import Entry, entry
@@ -108,6 +109,19 @@ def test_who_comes_again_is_a_row_again_and_a_run_with_nothing_due_says_so(flow:
     flow.verified()
 
 
+def test_while_the_stream_does_not_follow_nothing_more_is_sent(flow: Flow) -> None:
+    flow.stop()
+    late = newest_row(flow) + timedelta(hours=1)
+    with pytest.raises(NotServed, match="did not carry it out within 0 s"):
+        retention.run(flow.settings, "ada", lambda _: None, 0, now=late)
+    with pytest.raises(NotServed, match="has not carried out 13 earlier commands, so nothing was sent"):
+        retention.run(flow.settings, "ada", lambda _: None, 0, now=late)
+    flow.start()
+    flow.quiet()
+    assert flow.rows() == {}
+    flow.verified()
+
+
 def test_what_a_server_should_have_ended_is_overdue(flow: Flow) -> None:
     now = datetime.now(UTC)
     slack = timedelta(minutes=flow.settings.kafka.segment_minutes + 6)
@@ -118,7 +132,7 @@ def test_what_a_server_should_have_ended_is_overdue(flow: Flow) -> None:
     assert keeping(flow, now)["cassandra:accounts"][0] is Keeping.BY_HAND
 
 
-def test_nothing_is_expired_where_the_register_states_no_period(flow: Flow) -> None:
+def test_nothing_is_expired_where_the_register_states_no_period(flow: Flow, tmp_path: Path) -> None:
     with Records.opened(flow.settings) as records:
         register = Register(records)
         there = register.get(ENTRY).newest
@@ -128,8 +142,9 @@ def test_nothing_is_expired_where_the_register_states_no_period(flow: Flow) -> N
                 {"place": "kafka:people", "period": {"count": 7, "unit": "days"}, "start": "x", "enforced_by": "topic"}]
         register.save(entry(fields), there.n, "ada", "no limit")
         register.publish(ENTRY, there.n + 1, "ada", "no limit")
+    sent(flow, tmp_path, generated()[1:2])
     done = flow.rollcall("retention", "run", code=65)
     assert "No entry in force states a period" in done.stderr
     with Records.opened(flow.settings) as records:
         Register(records).archive(ENTRY, there.n + 2, "ada", "gone")
-    assert flow.rows(), "and no row has gone"
+    assert set(flow.rows()) == {generated()[1]["login"]["uuid"]}, "and no row has gone"
