@@ -181,7 +181,7 @@ def drawn(page: Page, key: str) -> None:
     """Waits until what a page draws by itself is there."""
     if key in ("aggregates", "stream"):
         expect(page.locator("[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first).to_be_visible()
-    if key in ("profiles", "audit", "accounts", "register", "retention"):
+    if key in ("profiles", "audit", "accounts", "register"):
         expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
 
 
