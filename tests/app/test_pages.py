@@ -312,6 +312,30 @@ def test_another_account_is_disabled_and_signed_out(console: FakeConsole) -> Non
     assert [one.account for one in console.store.sessions()] == ["ada"]
 
 
+def test_an_account_that_was_not_changed_stays_signed_in(console: FakeConsole) -> None:
+    session = console.signed_in("bob", "operator")
+    test = opened(console, page_of("accounts"), "admin")
+    test.selectbox("accounts-which").set_value("bob").run()
+    console.log.away = True
+    test.button("accounts-disable").click().run()
+    assert "so this was not done" in said(test)
+    assert console.sessions.get(session) is not None
+
+
+def test_who_has_the_right_and_cannot_be_confirmed_is_told_just_that(console: FakeConsole,
+                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
+    test = opened(console, page_of("profiles"), "officer")
+    console.store.away, console.log.away = AWAY, True
+    now = time.monotonic() + 60
+    monkeypatch.setattr(console.sessions, "_clock", lambda: now)
+    test.text_input("profiles-who").set_value("9a723211-0e87-41f1-b1e4-ed1a15226b80")
+    test.text_input("profiles-why").set_value("a complaint of the person")
+    next(button for button in test.button if button.label == words.REVEAL_DO).click().run()
+    assert "your session cannot be confirmed" in said(test)
+    assert words.may_not("profiles.reveal", ["officer"]) not in said(test)
+    assert not test.table
+
+
 def test_the_audit_is_searched_and_checked(console: FakeConsole) -> None:
     console.log.append("eve", "profiles.reveal", "person 12", "refused", "no right to it")
     console.log.append("ada", "stream.stop", "stream", "done")

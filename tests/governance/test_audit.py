@@ -104,3 +104,9 @@ def test_the_seal_holds_in_every_zone(zone: timezone) -> None:
     at = moment(datetime(2026, 11, 28, 9, 0, 0, 123456, tzinfo=UTC).astimezone(zone))
     assert at == BEGAN
     assert replace(chain(1)[0], at=BEGAN.astimezone(zone)).text == replace(chain(1)[0], at=at).text
+
+
+def test_a_head_that_is_gone_is_named_for_the_end_may_be_cut() -> None:
+    assert said(chain(3), Head()) == [
+        "the file that remembers the newest entry is gone or damaged: entries after 3 may have been cut"]
+    assert said([], Head()) == []
