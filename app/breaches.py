@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import streamlit as st
 
@@ -16,7 +15,7 @@ from engine.compliance.breaches import Breaches, BreachRefused, Logged, To, brea
 from engine.stores.records import Records, Stale
 from governance.breaches import Breach, Kind, NotABreach, State, breach, clock, missing
 from governance.clocks import Clock
-from governance.register import Role
+from governance.register import Role, changed
 
 _FORM, _TEXT, _LETTER = "breach", "text", "breach-letter"
 
@@ -93,9 +92,9 @@ def _change_panel(versions: Sequence[Logged]) -> None:
 
 def _stale_panel(versions: Sequence[Logged], n: int, text: str) -> None:
     base, newest = versions[n - 1].breach, versions[-1]
-    theirs = _changed(base, newest.breach)
+    theirs = changed(base, newest.breach)
     try:
-        mine = _changed(base, breach_of(text))
+        mine = changed(base, breach_of(text))
     except BreachRefused as wrong:
         mine = {}
         st.error(words.unreadable(str(wrong)))
@@ -157,7 +156,7 @@ def _on_top(versions: Sequence[Logged]) -> None:
     if (said := _wanted(newest.breach.ref)) is None:
         return
     n, wanted = said
-    mine = {name: after for name, (_, after) in _changed(versions[n - 1].breach, wanted).items()}
+    mine = {name: after for name, (_, after) in changed(versions[n - 1].breach, wanted).items()}
     try:
         _keep(breach({**newest.breach.model_dump(mode="json"), **mine}), newest.n, st.session_state["breach-why"])
     except NotABreach as wrong:    # each can be, and both together cannot
@@ -205,11 +204,6 @@ def _prepare(one: Logged, to: str) -> None:
 def _shown(known: Breach) -> dict[str, str]:
     """All fields, also empty ones: their names are what an officer looks for."""
     return {_TEXT: as_yaml(known.model_dump(mode="json"))}
-
-
-def _changed(before: Breach, after: Breach) -> dict[str, tuple[Any, Any]]:
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    return {name: (old[name], new[name]) for name in new if old[name] != new[name]}
 
 
 def _hours() -> int:

@@ -28,11 +28,11 @@ from app.sessions import Viewer
 from app.stores import console
 from engine.compliance.checks import checked, well
 from engine.compliance.forms import READ_BACK, SUFFIX, Form
-from engine.compliance.register import Kept, Register, StaleEdit
+from engine.compliance.register import Kept, Register, StaleEdit, news
 from engine.compliance.sheets import derived, read, written
 from engine.errors import Final
 from engine.stores.records import Records
-from governance.register import Entry, State, Version, changed, entry
+from governance.register import Entry, Version, changed, entry, laid_over
 from governance.sheets.page import article
 
 CHECK = "register check"
@@ -194,8 +194,7 @@ def _on_top(kept: Kept) -> None:
     """What the form says otherwise than its base, at this click, over the newest version that the panel showed."""
     if (said := _wanted(kept)) is not None:
         _, base, wanted = said
-        mine = {name: after for name, (_, after) in changed(base, wanted).items()}
-        _keep(entry({**kept.newest.entry.model_dump(mode="json"), **mine}), kept.newest.n)
+        _keep(laid_over(kept.newest.entry, base, wanted), kept.newest.n)
 
 
 def _keep(wanted: Entry, base_n: int) -> None:
@@ -257,13 +256,11 @@ def _import() -> None:
         with opened() as register:
             kept = {one.ref: one.newest for one in register.all()}
             found = read(Form(form), content, {ref: one.entry for ref, one in kept.items()})
-            fresh = [one for one in found.entries
-                     if one.ref not in kept or kept[one.ref].entry != one or kept[one.ref].state is State.ARCHIVED]
-            for one in fresh:
-                register.save(one, kept[one.ref].n if one.ref in kept else 0, name, why)
-        same = [one.ref for one in found.entries if one not in fresh]
-        drafts = [words.based(one.ref, kept[one.ref].n, changed(kept[one.ref].entry, one)) if one.ref in kept
-                  else words.based(one.ref, 0, ()) for one in fresh]
+            fresh = news(kept, found.entries)
+            for one, base_n in fresh:
+                register.save(one, base_n, name, why)
+        same = [one.ref for one in found.entries if one.ref not in {new.ref for new, _ in fresh}]
+        drafts = [words.based(one.ref, base_n, changed(kept[one.ref].entry, one) if base_n else ()) for one, base_n in fresh]
         return words.imported(drafts, same, found.unfit)
 
     act("register.change", f"import {form}", do, why)

@@ -40,7 +40,6 @@ EXPORT_SAYS = "The entries in force, as an authority may ask for them. The audit
 IMPORT, IMPORT_FILE, IMPORT_DO = "Import", "A file in one of these forms", "Take over as drafts"
 IMPORT_SAYS = "Entries are matched by their name; what changed becomes a draft. What did not fit is said."
 NO_FILE = "Choose a file first."
-FITTED = "Everything fitted."
 
 
 def saved(ref: str, n: int) -> str:

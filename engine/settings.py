@@ -238,6 +238,12 @@ class Settings(BaseSettings):
         """Environment before file before default; nothing else is read."""
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
 
+    @field_validator("home", mode="before")
+    @classmethod
+    def _not_here(cls, folder: object) -> object:
+        """An empty ROLLCALL_HOME is none, as `_file` has it; pydantic would take it for the folder one stands in."""
+        return folder or CLONE / "var"
+
     @field_validator("home", "cache")
     @classmethod
     def _absolute(cls, folder: Path) -> Path:

@@ -326,7 +326,13 @@ def entries(text: str) -> list[Entry]:
     return [entry(fields) for fields in listed]
 
 
-def changed(before: Entry | None, after: Entry) -> dict[str, tuple[Any, Any]]:
+def laid_over(newest: Entry, base: Entry | None, wanted: Entry) -> Entry:
+    """What `wanted` says otherwise than the version it is based on, over the newest version."""
+    mine = {name: after for name, (_, after) in changed(base, wanted).items()}
+    return entry({**newest.model_dump(mode="json"), **mine})
+
+
+def changed(before: Part | None, after: Part) -> dict[str, tuple[Any, Any]]:
     """Field -> its value before and after, as JSON holds them, of those that differ."""
     old: dict[str, Any] = before.model_dump(mode="json") if before else {}
     new = after.model_dump(mode="json")

@@ -16,10 +16,9 @@ from engine.cli.audited import acting_as, audited
 from engine.cli.output import show, show_json, tell
 from engine.compliance.checks import checked, well
 from engine.compliance.forms import Form
-from engine.compliance.register import Register, RegisterRefused
+from engine.compliance.register import Register, RegisterRefused, news
 from engine.settings import Settings, load
 from engine.stores.records import Records
-from governance.register import State
 
 UNWELL = 1
 
@@ -138,16 +137,15 @@ def import_sheet(
 
     settings = load()
     with _opened(settings) as kept_in:
-        kept = {one.ref: one for one in kept_in.all()}
-        found = read(form, file.read_bytes(), {ref: one.newest.entry for ref, one in kept.items()})
-        for one in found.entries:
-            there = kept.get(one.ref)
-            if there is not None and there.newest.entry == one and there.newest.state is not State.ARCHIVED:
-                tell(f"{one.ref}: nothing in it is new")
-                continue
+        kept = {one.ref: one.newest for one in kept_in.all()}
+        found = read(form, file.read_bytes(), {ref: one.entry for ref, one in kept.items()})
+        fresh = news(kept, found.entries)
+        for one, base_n in fresh:
             with audited(settings, "register.change", one.ref, why):
-                version = kept_in.save(one, there.newest.n if there else 0, acting_as(), why)
+                version = kept_in.save(one, base_n, acting_as(), why)
             show(f"{one.ref}: version {version.n} is a draft now; `rollcall register publish {one.ref}` puts it in force")
+    for ref in sorted({one.ref for one in found.entries} - {one.ref for one, _ in fresh}):
+        tell(f"{ref}: nothing in it is new")
     for sentence in found.unfit:
         show(f"did not fit: {sentence}")
     if found.unfit:

@@ -67,7 +67,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="Print every hop
 
 
 def logs(
-    name: Annotated[str, typer.Argument(help="kafka, cassandra, mongo, producer, stream, view or console.")],
+    name: Annotated[str, typer.Argument(help="kafka, cassandra, mongo, producer, stream, view, console or keeper.")],
     lines: Annotated[int, typer.Option(min=1, help="How many of the last lines.")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines until Ctrl-C.")] = False,
 ) -> None:

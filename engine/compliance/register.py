@@ -6,14 +6,13 @@
                                                         version is in force until a newer one is published or archived
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from engine.errors import Final
 from engine.stores.records import REGISTER, Record, Records, Stale
-from governance.register import CONTENT, Entry, State, Version, changed, entries, entry
+from governance.register import CONTENT, Entry, State, Version, changed, entries, laid_over
 from governance.register_checks import Level, check
 
 
@@ -36,8 +35,7 @@ class StaleEdit(Stale):
         self.newest_n = newest.n
         self.theirs, self.mine = changed(base, there), changed(base, wanted)
         self.conflicts = [name for name in self.mine if name in self.theirs and self.mine[name][1] != self.theirs[name][1]]
-        fields: dict[str, Any] = {**there.model_dump(mode="json"), **{name: after for name, (_, after) in self.mine.items()}}
-        self.merged = entry(fields)
+        self.merged = laid_over(there, base, wanted)
 
     def __str__(self) -> str:
         return (f"{super().__str__()} They changed {', '.join(self.theirs) or 'nothing'}; you changed "
@@ -143,6 +141,13 @@ def version_of(record: Record) -> Version:
     except ValueError:
         raise RegisterRefused(f"Version {record.n} of {record.name} is damaged in Cassandra (table records); "
                               "restore it from its backup.") from None
+
+
+def news(kept: Mapping[str, Version], found: Sequence[Entry]) -> list[tuple[Entry, int]]:
+    """Of entries that were read from a file those that say something new, each with the number of the version it goes on top of
+    (0: none). kept: the newest version of each ref."""
+    return [(one, kept[one.ref].n if one.ref in kept else 0) for one in found
+            if one.ref not in kept or kept[one.ref].entry != one or kept[one.ref].state is State.ARCHIVED]
 
 
 def searched(kept: Sequence[Kept], text: str) -> list[Kept]:

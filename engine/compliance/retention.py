@@ -150,9 +150,9 @@ def run(settings: Settings, by: str, say: Callable[[str], None], within: float, 
         left = len(_due(settings, until)) if due else 0
         done = Run(at.isoformat(timespec="seconds"), limit.said, until.isoformat(timespec="milliseconds"), len(due),
                    len(due) - left, left, round(time.monotonic() - began, 1))
-        earlier = records.versions(RETENTION, "profiles")
-        records.add(Record(RETENTION, "profiles", len(earlier) + 1, "done" if not left else "left", json.dumps(asdict(done)),
-                           datetime.now(UTC), by, limit.said))
+        earlier = records.last(RETENTION, "profiles")
+        records.add(Record(RETENTION, "profiles", earlier.n + 1 if earlier else 1, "done" if not left else "left",
+                           json.dumps(asdict(done)), datetime.now(UTC), by, limit.said))
     return done
 
 
@@ -162,14 +162,15 @@ def measure(settings: Settings, by: str, now: datetime | None = None) -> Kept:
     with Records.opened(settings) as records:
         found = measured(settings, [version.entry for version in Register(records).in_force()], at)
         body = json.dumps([said(line) for line in found], default=datetime.isoformat)
-        earlier = records.versions(RETENTION, MEASURED)
-        return _kept(records.add(Record(RETENTION, MEASURED, len(earlier) + 1, "measured", body, datetime.now(UTC), by, "")))
+        earlier = records.last(RETENTION, MEASURED)
+        return _kept(records.add(Record(RETENTION, MEASURED, earlier.n + 1 if earlier else 1, "measured", body,
+                                        datetime.now(UTC), by, "")))
 
 
 def newest(records: Records) -> Kept | None:
     """The newest measurement that was kept."""
-    kept = records.versions(RETENTION, MEASURED)
-    return _kept(kept[-1]) if kept else None
+    kept = records.last(RETENTION, MEASURED)
+    return _kept(kept) if kept else None
 
 
 def said(line: Line) -> dict[str, Any]:

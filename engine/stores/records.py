@@ -77,26 +77,31 @@ class Records:
             rows = list(self._session.execute(f"SELECT {_COLUMNS} FROM {self._table} WHERE kind = %s", (kind,)))
         return sorted((_record(row) for row in rows), key=lambda record: (record.name, record.n))
 
-    def versions(self, kind: str, name: str, settled: bool = False) -> list[Record]:
-        """Every version of one record, oldest first; none if there is no such record.
-
-        settled: whether an addition under way is brought to its end first; that writes, so only `add` asks for it.
-        """
-        statement = f"SELECT {_COLUMNS} FROM {self._table} WHERE record = %s"
-        how = SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL) if settled else statement
+    def versions(self, kind: str, name: str) -> list[Record]:
+        """Every version of one record, oldest first; none if there is no such record."""
         with mapped("reading records"):
-            rows = list(self._session.execute(how, (f"{kind}/{name}",)))
+            rows = list(self._session.execute(f"SELECT {_COLUMNS} FROM {self._table} WHERE record = %s", (f"{kind}/{name}",)))
         return [_record(row) for row in rows]
+
+    def last(self, kind: str, name: str) -> Record | None:
+        """The newest version of one record, however many there are."""
+        with mapped("reading records"):
+            row = self._session.execute(f"SELECT {_COLUMNS} FROM {self._table} WHERE record = %s ORDER BY n DESC LIMIT 1",
+                                        (f"{kind}/{name}",)).one()
+        return _record(row) if row else None
 
     def add(self, record: Record) -> Record:
         """Adds a version, whose `n` is one more than that of the version it is based on. Raises Stale, StoreAway."""
         made = Record(**{**vars(record), "at": moment(record.at)})
         for _ in range(TRIES):
             with mapped("writing a record"):
-                there = self.versions(made.kind, made.name, settled=True)
+                # an addition under way is brought to its end first
+                there = [_record(row) for row in self._session.execute(SimpleStatement(
+                    f"SELECT {_COLUMNS} FROM {self._table} WHERE record = %s AND n >= %s",
+                    consistency_level=ConsistencyLevel.LOCAL_SERIAL), (f"{made.kind}/{made.name}", made.n - 1))]
                 if made in there:
                     return made    # an earlier try was carried out although nobody said so
-                if len(there) != made.n - 1:
+                if [record.n for record in there] != ([made.n - 1] if made.n > 1 else []):
                     raise Stale(there[-1] if there else None)
                 try:
                     done = self._session.execute(SimpleStatement(
