@@ -29,6 +29,7 @@ def _side_bar(looks: Viewer) -> None:
     with st.sidebar:
         st.selectbox(words.REFRESH, list(parts.REFRESH), index=1, key="refresh", help=words.REFRESH_HELP, bind="query-params")
         st.caption(words.signed_in_as(looks.name, looks.roles))
+        st.html(f'<a href="/password" target="_self">{words.CHANGE_PASSWORD}</a>')
         st.html(f'<a href="/sign-out" target="_self">{words.SIGN_OUT}</a>')
 
 
@@ -49,7 +50,7 @@ def _frame() -> None:
     first = next(iter(groups.values()))[0]
     # a page that is the default has no address of its own, so none of ours is
     front = st.Page(lambda: st.switch_page(first), title=words.PRODUCT, url_path="front", default=True, visibility="hidden")
-    st.navigation({"": [front], **groups}).run()
+    st.navigation({"": [front], **groups}, expanded=True).run()
 
 
 _frame()

@@ -1,21 +1,27 @@
 """Verify and Recount as jobs: both take longer than a page should."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from uuid import uuid4
 
 from app import words
 from app.acts import begin
 from app.stores import console
+from engine import bound
 from engine.carried_out import send_and_wait
-from engine.errors import Final, ServerFailed
+from engine.errors import Final, ServerFailed, StoreAway, meaning
 from engine.settings import CLONE, outer_environment
 
 RECOUNT_WITHIN_S = 600.0
-VERIFY_WITHIN_S = 1800
+VERIFY_WITHIN_S = 1800.0
 
 
 class Differs(Final):
@@ -25,20 +31,15 @@ class Differs(Final):
 def verify(action: str) -> None:
     """Has the stores compared, by the command itself: it brings a Spark of its own, which must not live in this process."""
     def work(_: str, say: Callable[[str], None]) -> str:
-        environment = {**outer_environment(), "ROLLCALL_HOME": str(console().settings.home)}
-        running = subprocess.Popen([sys.executable, "-m", "engine.cli", "verify", "--json"], cwd=CLONE, env=environment,
-                                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        said: list[str] = []
-        for line in running.stdout or ():
-            said.append(line)
-            if not line.startswith((" ", "{", "}", "[", "]")):
+        def tell(line: str) -> None:
+            if not line.startswith((" ", "\t")):    # where in Java something happened
                 say(line.rstrip())
-        code = running.wait(VERIFY_WITHIN_S)
-        start = next((number for number, line in enumerate(said) if line.startswith("{")), len(said))
+
+        code, said = _run([sys.executable, "-m", "engine.cli", "verify", "--json"], VERIFY_WITHIN_S, tell)
         try:
-            report = json.loads("".join(said[start:]))
+            report = json.loads(said)
         except ValueError:
-            raise ServerFailed(f"`rollcall verify` ended with exit code {code}: {''.join(said[-3:]).strip()}") from None
+            raise ServerFailed(words.verify_broke_off(code, meaning(code))) from None
         return _in_words(report)
 
     begin(action, "verify", "stores", work)
@@ -51,6 +52,41 @@ def recount() -> None:
         return words.RECOUNTED
 
     begin("stream.recount", "recount", "aggregates", work)
+
+
+def _run(command: list[str], within_s: float, tell: Callable[[str], None]) -> tuple[int, str]:
+    """Runs a command of ours outside of this process: its exit code and its output. Each line of its standard error is told
+    when it comes.
+
+    Raises StoreAway when it has not ended in time. Then it is killed with all that it started, for a Spark that is left over
+    would go on; a hold on the stream ends by itself. A console that is killed takes it along (engine/bound.py), and Spark ends
+    with the command whose standard input it reads.
+    """
+    ours = {name: value for name, value in outer_environment().items() if not name.startswith("SUPERVISOR_")}
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)    # not waited for yet, so this number is nobody else's
+
+    timer = threading.Timer(within_s, give_up)
+    timer.daemon = True
+    with tempfile.TemporaryFile("w+") as output:
+        running = subprocess.Popen(bound.command(command), cwd=CLONE,
+                                   env={**ours, "ROLLCALL_HOME": str(console().settings.home)},
+                                   stdout=output, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        timer.start()
+        try:
+            with running:
+                for line in running.stderr or ():
+                    tell(line)
+        finally:
+            timer.cancel()
+        if late.is_set():
+            raise StoreAway(words.not_within(within_s))
+        output.seek(0)
+        return running.returncode, output.read()
 
 
 def _in_words(report: dict[str, object]) -> str:

@@ -1,6 +1,5 @@
 """The aggregates as the console shows them: MongoDB's documents as small tables, each for its chart, its table and its CSV."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,12 +10,12 @@ from pymongo.database import Database
 
 from app import words
 from app.public.countries import name
-from engine.birth_months import age, average_age, merged
+from engine.birth_months import average_age, band, by_band, merged
 from engine.clients import mapped
+from engine.publishing.live import settled as settled_between
 from engine.stores.schema import ARRIVALS, BY_EMAIL_DOMAIN, BY_NATIONALITY
 from engine.stores.status import Status
 
-BAND = 10
 TOP = 15
 Document = Mapping[str, Any]
 
@@ -47,13 +46,13 @@ class Counted:
 
 
 def read(database: Database[Any]) -> Counted:
-    """Reads the aggregates. settled says whether no turn was closed meanwhile."""
+    """Reads the aggregates. `settled` says whether they are all of one turn."""
     status = Status(database)
-    before = status.read("figures") or {}
+    before = status.writer()
     with mapped("reading aggregates", "console"):
         found = [list(database[collection].find()) for collection in (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS)]
-    after = status.read("figures") or {}
-    return of(found[0], found[1], found[2], after, before.get("turn") == after.get("turn"), datetime.now(UTC).date())
+    whole = settled_between(found, before, status.writer())
+    return of(found[0], found[1], found[2], status.read("figures") or {}, whole, datetime.now(UTC).date())
 
 
 def of(nationalities: Iterable[Document], domains: Iterable[Document], arrivals: Iterable[Document], figures: Document,
@@ -63,13 +62,9 @@ def of(nationalities: Iterable[Document], domains: Iterable[Document], arrivals:
     births = {kept["_id"]: merged(kept.get("births", {}).values()) for kept in people}
     by_nat = [{"code": kept["_id"], "country": name(kept["_id"]), "users": kept["users"],
                "average_age": average_age(births[kept["_id"]], today)} for kept in people]
-    bands: Counter[tuple[int, str]] = Counter()
-    for kept in people:
-        for gender, months in kept.get("births", {}).items():
-            for month, users in months.items():
-                bands[int(age(month, today)) // BAND, gender] += users
-    pyramid = [{"band": f"{band * BAND}-{band * BAND + BAND - 1}", "gender": gender, "users": users, "from": band}
-               for (band, gender), users in sorted(bands.items()) if users]
+    bands = by_band([kept.get("births", {}) for kept in people], today)
+    pyramid = [{"band": band(begins), "gender": gender, "users": users, "from": begins}
+               for (gender, begins), users in sorted(bands.items(), key=lambda one: one[0][::-1]) if users]
     return Counted(
         figures.get("at"), settled, bool(figures.get("synthetic")), sum(kept["users"] for kept in people),
         average_age(merged(births.values()), today),

@@ -5,6 +5,8 @@ Every request, websocket message included, is looked at here before Streamlit se
     /healthz           `ok`, for who watches; it tells nothing else
     /sign-in           the form (GET), its answer (POST)
     /sign-in/oidc...   the way to an OpenID Connect provider and back, where one is set up (app/oidc.py)
+    /password          a new password of one's own: the form (GET), its answer (POST); only with a session
+    /package/...       a person's package by the link they were given, once (app/handed_out.py)
     /sign-out          the question (GET), its answer (POST)
     anything else      only with a session; a page is sent to /sign-in, the rest is refused
 
@@ -12,6 +14,7 @@ What pages learn of the viewer they learn from headers that are set here, and ta
 """
 
 import logging
+import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, quote
@@ -22,15 +25,16 @@ from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 
-from app import words
+from app import handed_out, words
 from app.headers import HEADERS, NO_STORE
-from app.oidc import Provider
+from app.oidc import Provider, account_of
 from app.sessions import Viewer
-from app.sign_in import form, leaving, safe_next
+from app.sign_in import form, leaving, password_changed, password_form, safe_next
 from app.stores import Console
 from app.unforeseen import noted
 from engine.errors import RollcallError, SettingsInvalid, SignInRefused
-from engine.stores.accounts import Account
+from engine.log_lines import about
+from engine.stores.accounts import Account, AccountRefused, HalfChanged
 from governance.audit import DONE, REFUSED
 
 Scope = MutableMapping[str, Any]
@@ -47,6 +51,12 @@ LARGEST_FORM = 4096
 JUDGED_AT_ONCE = 2
 """Passwords that are compared at once: each takes 64 MiB, and who is signed in must not wait behind strangers."""
 
+ASKED_AT_ONCE = 8
+"""Answers of the provider that are waited for at once, apart from passwords: who makes it wait keeps nobody else out."""
+
+FETCHED_AT_ONCE = 2
+"""Packages that are fetched at once by their links, for the same reason."""
+
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 POLICY_VIOLATION, SIGNED_OUT = 1008, 4401
 UNCHANGING = ("/static/", "/_stcore/component", "/component")
@@ -57,13 +67,15 @@ class Door:
 
     def __init__(self, app: Asgi, console: Callable[[], Console], provider: Callable[[], Provider | None]) -> None:
         self._app, self._console, self._provider = app, console, provider
-        self._judging = CapacityLimiter(JUDGED_AT_ONCE)
+        self._judging, self._asking = CapacityLimiter(JUDGED_AT_ONCE), CapacityLimiter(ASKED_AT_ONCE)
+        self._fetching = CapacityLimiter(FETCHED_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection."""
         match scope["type"]:
             case "http":
-                await self._http(scope, receive, _with_headers(scope["path"], send))
+                with about(uuid.uuid4().hex[:8]):
+                    await self._http(scope, receive, _with_headers(scope["path"], send))
             case "websocket":
                 await self._websocket(scope, receive, send)
             case _:
@@ -91,6 +103,8 @@ class Door:
             return PlainTextResponse(words.WRONG_HOST, 400)
         if request.method in UNSAFE and not self._same_origin(request.headers):
             return PlainTextResponse(words.WRONG_ORIGIN, 403)
+        if request.url.path.startswith(handed_out.PATH):
+            return await handed_out.answer(request, self._console(), self._address(request), self._fetching)
         match request.url.path.rstrip("/"), request.method:
             case "/sign-in", "GET":
                 return self._form(request)
@@ -100,6 +114,8 @@ class Door:
                 return await self._to_provider(request)
             case "/sign-in/oidc/back", "GET":
                 return await self._from_provider(request)
+            case "/password", "GET" | "POST" as method if (viewer := await self._viewer(request.headers)) is not None:
+                return HTMLResponse(password_form("")) if method == "GET" else await self._password(request, viewer)
             case "/sign-out", "GET":
                 viewer = await self._viewer(request.headers)
                 return HTMLResponse(leaving(viewer.name)) if viewer else RedirectResponse("/sign-in", 303)
@@ -153,12 +169,8 @@ class Door:
 
     async def _sign_in(self, request: Request) -> Response:
         """Answers the form. What was wrong, name or password, is not told."""
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > LARGEST_FORM:
-                return PlainTextResponse(words.WRONG_FORM, 413)
-        fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+        if (fields := await _fields(request)) is None:
+            return PlainTextResponse(words.WRONG_FORM, 413)
         name, password = fields.get("name", "").strip().lower()[:64], fields.get("password", "")
         console, whom = self._console(), (f"account {name}", f"address {self._address(request)}")
         if wait := console.throttle.begin(*whom):
@@ -208,14 +220,51 @@ class Door:
                           samesite="strict", secure=console.settings.console.secure_cookie)
         return answer
 
+    async def _password(self, request: Request, viewer: Viewer) -> Response:
+        """Changes the viewer's own password: for who knows the old one, and as often a minute as one may try to sign in."""
+        if (fields := await _fields(request)) is None:
+            return PlainTextResponse(words.WRONG_FORM, 413)
+        old, new = fields.get("old", ""), fields.get("new", "")
+        if new != fields.get("again", ""):
+            return HTMLResponse(password_form(words.NOT_TWICE), 400)
+        console, name, address = self._console(), viewer.name, self._address(request)
+        whom = f"account {name}", f"address {address}"
+        if wait := console.throttle.begin(*whom):
+            return HTMLResponse(password_form(words.wait_to_sign_in(wait)), 429)
+
+        def change() -> bool:
+            accounts, audit = console.accounts(), console.audit()
+            if accounts.admitted(name, old) is None:
+                audit.append_or_keep(name, "password", name, REFUSED, f"the old one is not right, from {address}")
+                return False
+            try:
+                with audit.acting(name, "password", name):
+                    accounts.change_password(name, new, viewer.session)
+            except HalfChanged:    # the password stands, so who is signed in elsewhere is forgotten here all the same
+                console.sessions.account_ended(name, viewer.session)
+                raise
+            console.sessions.account_ended(name, viewer.session)
+            return True
+
+        try:
+            if not await run_sync(change, limiter=self._judging):
+                return HTMLResponse(password_form(words.NOT_OLD), 403)
+            answer = HTMLResponse(password_changed())
+        except HalfChanged as error:
+            answer = HTMLResponse(password_changed(str(error)), 503)
+        except RollcallError as error:
+            answer = HTMLResponse(password_form(words.failed(str(error))), 400 if isinstance(error, AccountRefused) else 503)
+        console.throttle.not_counted(*whom)
+        return answer
+
     async def _sign_out(self, request: Request, everywhere: bool) -> Response:
         console, viewer = self._console(), await self._viewer(request.headers)
         answer: Response = RedirectResponse("/sign-in", 303)
         if viewer is not None:
             def end() -> None:
-                for session in console.sessions.of_account(viewer.name) if everywhere else [viewer.session]:
-                    console.sessions.ended(session)    # here at once, whatever the store says
+                console.sessions.ended(viewer.session)    # here at once, whatever the store says
                 if everywhere:
+                    console.sessions.account_ended(viewer.name)
                     console.accounts().end_all(viewer.name)
                 console.accounts().end(viewer.session)
                 console.audit().append_or_keep(viewer.name, "sign-out", viewer.name, DONE, "everywhere" if everywhere else "")
@@ -232,7 +281,7 @@ class Door:
         if provider is None:
             return PlainTextResponse(words.STRANGER, 404)
         try:
-            return await run_sync(provider.begin, limiter=self._judging)
+            return await run_sync(provider.begin, limiter=self._asking)
         except RollcallError as error:
             return self._form(request, str(error), 503)
 
@@ -250,12 +299,19 @@ class Door:
             return PlainTextResponse(words.STRANGER, 404)
         console, address = self._console(), self._address(request)
         try:
-            name = await run_sync(provider.name_of, dict(request.query_params), dict(request.cookies),
-                                  limiter=self._judging)
-            account = await run_sync(console.accounts().get, name)
-            if account is None or account.disabled:
-                await run_sync(console.audit().append_or_keep, "stranger", "sign-in", name, REFUSED, f"OIDC, from {address}")
-                return self._form(request, words.no_account(name), 403)
+            name, subject = await run_sync(provider.who, dict(request.query_params), dict(request.cookies),
+                                           limiter=self._asking)
+            if wait := provider.throttle.begin(address):    # only now: a way back that we did not begin writes nothing down
+                return self._form(request, words.wait_to_sign_in(wait), 429)
+            try:
+                account = await run_sync(lambda: account_of(console.accounts(), console.audit(), name, subject, address),
+                                         limiter=self._asking)
+            except SignInRefused:    # it counts
+                raise
+            except RollcallError:
+                provider.throttle.not_counted(address)
+                raise
+            provider.throttle.not_counted(address)
             return provider.gone_on(await self._admitted(request, account, "/", "OIDC"))
         except SignInRefused as error:
             return self._form(request, str(error), 403)
@@ -291,6 +347,16 @@ class Door:
         if peer in self._console().settings.console.trusted_proxies:
             return ",".join(request.headers.getlist("x-forwarded-for")).rpartition(",")[2].strip() or peer
         return peer
+
+
+async def _fields(request: Request) -> dict[str, str] | None:
+    """What a form holds; None when it is far too long."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_FORM:
+            return None
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
 
 
 def _with_headers(path: str, send: Send) -> Send:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app import words, words_law
+from app import words, words_access, words_law, words_requests
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,12 @@ PAGES = (
     Listed("register", "pages/9_Register.py", words_law.REGISTER, ":material/menu_book:", words_law.GROUP, "register.read"),
     Listed("retention", "pages/10_Retention.py", words_law.RETENTION, ":material/auto_delete:", words_law.GROUP,
            "retention.read"),
+    Listed("publishing", "pages/13_Publishing.py", words_law.PUBLISHING, ":material/campaign:", words_law.GROUP,
+           "publishing.read"),
+    Listed("requests", "pages/14_Requests.py", words_requests.REQUESTS, ":material/mark_email_unread:", words_law.GROUP,
+           "requests.read"),
     Listed("breaches", "pages/11_Breaches.py", words_law.BREACHES, ":material/gpp_maybe:", words_law.GROUP, "breaches.read"),
+    Listed("access", "pages/12_Kafka_access.py", words_access.ACCESS, ":material/rule:", words.WATCHING, "access.read"),
     Listed("accounts", "pages/7_Accounts.py", words.ACCOUNTS, ":material/key:", words.WATCHING, "accounts.read"),
     Listed("audit", "pages/8_Audit.py", words.AUDIT, ":material/history:", words.WATCHING, "audit.read"),
 )

@@ -1,7 +1,8 @@
 """Sign-in through an OpenID Connect provider: the authorization code flow with PKCE; the answer becomes a session of ours.
 
-So sessions, revocation, roles and audit are the same as of local accounts: the provider says who it is, the
-account of that name says what they may.
+So sessions, revocation, roles and audit are the same as of local accounts: the provider says who it is, the account of that
+name says what they may. A name can be chosen at many providers; so an account is entered this way only after an admin said
+so, by the first who comes under its name, and by nobody else from then on (docs/decisions/0008-the-console.md).
 """
 
 import base64
@@ -20,14 +21,19 @@ from joserfc.jwk import KeySet, KeySetSerialization
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from app import words
+from app.throttle import Throttle
 from engine.errors import SettingsInvalid, SignInRefused, SourceAway
 from engine.settings import Console, Settings
+from engine.stores.accounts import AWAITED, Account, AccountRefused, Accounts, hashed
+from engine.stores.audit import AuditLog
+from governance.audit import REFUSED
 
 COOKIE = "rollcall_oidc"
 BACK = "/sign-in/oidc/back"
 WITHIN_S = 600
 ANSWERS_WITHIN_S = 5.0
 PENDING = 10_000
+LONGEST_SUB = 255
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 """Signatures that are believed; `none` and those under a shared secret are not."""
 
@@ -37,6 +43,8 @@ class Provider:
 
     def __init__(self, settings: Console, secret: str) -> None:
         self._settings, self._secret = settings, secret
+        self.throttle = Throttle(settings.tries_a_minute)
+        """Refused sign-ins by address: each is an entry of the audit, and strangers may not write into it without end."""
         self._pending: dict[str, tuple[str, str, float]] = {}    # state -> nonce, verifier, until
         self._lock = threading.Lock()
 
@@ -70,8 +78,9 @@ class Provider:
                           secure=self._settings.secure_cookie)
         return answer
 
-    def name_of(self, query: dict[str, str], cookies: dict[str, str]) -> str:
-        """Who came back. Raises SignInRefused, SourceAway."""
+    def who(self, query: dict[str, str], cookies: dict[str, str]) -> tuple[str, str]:
+        """Who came back: their name, and their subject, which is theirs for ever: issuer, a space and `sub`. Raises
+        SignInRefused, SourceAway."""
         state = query.get("state", "")
         with self._lock:
             nonce, verifier, until = self._pending.pop(state, ("", "", 0.0))
@@ -90,10 +99,12 @@ class Provider:
                 iss={"essential": True, "value": self._settings.oidc_issuer},
                 aud={"essential": True, "value": self._settings.oidc_client_id},
                 exp={"essential": True}, nonce={"essential": True, "value": nonce}).validate(claims)
-            name = claims[self._settings.oidc_claim]
+            name, sub = claims[self._settings.oidc_claim], claims["sub"]
+            if not isinstance(sub, str) or not 0 < len(sub) <= LONGEST_SUB or not isinstance(name, str):
+                raise ValueError("sub")
         except (JoseError, KeyError, ValueError, TypeError):
             raise SignInRefused(words.OIDC_UNSOUND) from None
-        return str(name).lower()
+        return name.lower(), f"{self._settings.oidc_issuer} {sub}"
 
     def gone_on(self, answer: Response) -> Response:
         """The answer of a sign-in as a page that goes on by itself: a redirect would still count as coming from the provider,
@@ -125,3 +136,26 @@ class Provider:
         if not isinstance(found, dict):
             raise SourceAway(words.oidc_away("no object"))
         return found
+
+
+def account_of(accounts: Accounts, audit: AuditLog, name: str, subject: str, address: str) -> Account:
+    """The account of who came back, bound to them if it waited for them. Raises SignInRefused, which says the same whatever was
+    missing - the audit has what -, and StoreAway, NotAudited."""
+    account, missing = accounts.get(name), ""
+    if account is None:
+        missing = "there is no such account"
+    elif account.disabled:
+        missing = "it is disabled"
+    elif account.subject == AWAITED:
+        try:
+            with audit.acting(name, "accounts.change", name, f"bind to {hashed(subject)[:16]}, from {address}"):
+                account = accounts.bind_to(name, subject)
+        except AccountRefused as error:
+            missing = str(error)
+    if not missing and account is not None and account.subject != subject:
+        missing = "it is bound to somebody else" if account.subject else "it is not bound"
+    if account is None or missing:    # a name that is none of ours is a stranger's, and is not written down
+        known = name if account is not None else "an unknown account"
+        audit.append_or_keep("stranger", "sign-in", known, REFUSED, f"OIDC, from {address}: {missing}")
+        raise SignInRefused(words.OIDC_NOT_OPEN)
+    return account

@@ -99,8 +99,11 @@ def refresh_s() -> int:
     return REFRESH[st.session_state.get("refresh", "5 s")]
 
 
-def fresh(reading: Reading[T]) -> T | None:
-    """Says of when a reading is, or since when and why there is none; returns its value, None where there never was one."""
+def fresh(reading: Reading[T], of: Callable[[T], datetime | None] = lambda _: None) -> T | None:
+    """Says of when a reading is, or since when and why there is none; returns its value, None where there never was one.
+
+    of: of when the value itself is, where it says so: figures that nobody renews are not newer for being read again.
+    """
     if reading.error is not None and reading.since is not None:
         st.warning(words.broken(str(reading.error), reading.since, reading.at), icon=":material/cloud_off:")
     elif reading.at is None:
@@ -108,8 +111,13 @@ def fresh(reading: Reading[T]) -> T | None:
     elif reading.age_s > STALE_S + refresh_s():
         st.warning(words.stale(reading.at, reading.age_s), icon=":material/schedule:")
     else:
-        st.caption(words.as_of(reading.at))
+        st.caption(words.as_of((of(reading.value) if reading.value is not None else None) or reading.at))
     return reading.value
+
+
+def as_read() -> None:
+    """Says of when a page is that reads its store itself each time it is drawn."""
+    st.caption(words.as_of(now()))
 
 
 def broken_page(error: RollcallError) -> NoReturn:

@@ -140,9 +140,18 @@ def _hide() -> None:
 
 
 def _searched() -> None:
+    """Looks a person up by their address: written down first, as a token, for it is a question about somebody."""
     address = st.session_state["profiles-email"].strip()
-    st.session_state["profiles-email"] = ""
-    st.session_state["profiles-token"] = console().keys.email_token(address) if address else ""
+    st.session_state["profiles-email"] = st.session_state["profiles-token"] = ""
+    if not address:
+        return
+    token = console().keys.email_token(address)
+
+    def do(_: str) -> str:
+        st.session_state["profiles-token"] = token
+        return words.SEARCHED
+
+    act("profiles.search", f"e-mail {token[:16]}", do)
 
 
 def _cleared() -> None:

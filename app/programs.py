@@ -1,6 +1,7 @@
 """The part that the Producer and the Stream page share: what the program does, starting and stopping it, its log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -8,10 +9,11 @@ from app import words
 from app.acts import act, begin
 from app.jobs import JOBS
 from app.listing import BY_KEY
-from app.parts import live
+from app.parts import live, now
 from app.sessions import Viewer
 from app.stores import console
 from engine import stopping
+from engine.health import STALE_S
 from engine.processes import Status, Supervisor
 
 LINES = 25
@@ -45,6 +47,15 @@ def log_tail(name: str) -> None:
     live(BY_KEY[name].action, draw)
 
 
+def rate(said: Mapping[str, Any], program: str) -> float | None:
+    """People a second as the producer said last. None when it says nothing any more or does not run: what it did once is no
+    rate of now. program: the state of its program."""
+    if program != "running" or "rate" not in said or said.get("state") == "ended" \
+            or (now() - said["at"]).total_seconds() > STALE_S:
+        return None
+    return float(said["rate"])
+
+
 def start(name: str) -> None:
     """Starts a program: one that runs already is left alone, so two who press at once make one."""
     def do(_: str) -> str:
@@ -68,6 +79,17 @@ def stop(name: str) -> None:
     begin(f"{name}.stop", f"stop {name}", name, work)
 
 
+def followed(*kinds: str) -> None:
+    """What the last job of each kind does or came to, within a live panel. When one has ended the whole page is drawn again:
+    what it shows is newer."""
+    key, ended = f"ended {kinds}", {job.ended for kind in kinds if (job := JOBS.get(kind)) and job.ended}
+    if ended - st.session_state.setdefault(key, ended):    # not when one begins: what was just said at the top would go
+        st.session_state[key] = ended
+        st.rerun(scope="app")
+    for kind in kinds:
+        job_panel(kind)
+
+
 def job_panel(kind: str) -> None:
     """What the last job of a kind does or came to. Within a live panel it follows the job."""
     job = JOBS.get(kind)
@@ -78,7 +100,8 @@ def job_panel(kind: str) -> None:
             for line in job.lines[-5:]:
                 st.write(line)
     elif job.failed:
-        st.error(f"{words.job_ended(kind, job.by, job.ended)} {words.failed(job.result)}", icon=words.ICON_FAILED)
+        came_to = job.result if job.half else words.failed(job.result)
+        st.error(f"{words.job_ended(kind, job.by, job.ended)} {came_to}", icon=words.ICON_FAILED)
     else:
         st.success(f"{words.job_ended(kind, job.by, job.ended)} {job.result}", icon=words.ICON_DONE)
 

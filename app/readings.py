@@ -24,7 +24,7 @@ OLD_S, NEXT_WITHIN_S = 10.0, 0.7
 
 @dataclass(frozen=True)
 class Reading(Generic[T]):
-    """What was read and when. error: why it cannot be read now, and `since` when; None when it can."""
+    """What was read, and when that was begun. error: why it cannot be read now, and `since` when; None when it can."""
 
     value: T | None = None
     at: datetime | None = None
@@ -71,9 +71,9 @@ class Kept(Generic[T]):
             return self._running
 
     def _take(self, done: threading.Event) -> None:
-        last = self._last
+        last, began = self._last, datetime.now(UTC)
         try:
-            self._last = Reading(self._read(), datetime.now(UTC))
+            self._last = Reading(self._read(), began)    # what happened while it was read may or may not be in it
         except RollcallError as error:
             since = last.since if last.error else datetime.now(UTC)
             self._last = Reading(last.value, last.at, error, since)

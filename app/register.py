@@ -10,33 +10,39 @@ from app import words_law as words
 from app.acts import act, begin
 from app.jobs import JOBS
 from app.parts import TIME, say, table
+from app.parts import now as moment
 from app.programs import job_panel
 from app.register_form import (
     begin_again,
     both_changed,
     drop,
+    drop_reason,
     fields_of,
     plain,
+    reason,
     shown_of,
     stale_table,
     stands,
     typed,
+    typed_reason,
     typing,
     widget,
 )
 from app.sessions import Viewer
 from app.stores import console
+from app.words import failed
 from engine.compliance.checks import checked, well
 from engine.compliance.forms import READ_BACK, SUFFIX, Form
 from engine.compliance.register import Kept, Register, StaleEdit, news
 from engine.compliance.sheets import derived, read, written
-from engine.errors import Final
+from engine.compliance.shorter import made_due
+from engine.errors import Final, RollcallError
 from engine.stores.records import Records
 from governance.register import Entry, Version, changed, entry, laid_over
-from governance.sheets.page import article
+from governance.sheets.page import NARROW, article
 
 CHECK = "register check"
-_FORM, _FILE = "register", "register-file"
+_FORM, _IMPORT, _FILE, _SAID = "register", "register-import", "register-file", "register-made-due"
 
 
 class NotWell(Final):
@@ -60,7 +66,7 @@ def listed(kept: Sequence[Kept]) -> None:
 
 def shown(version: Version) -> None:
     """One version as it prints, each item under its letter of Art. 30; what is empty says why."""
-    st.html(article(version, None))
+    st.html(f"<style>article th {{text-align: left}}{NARROW}</style>{article(version, None)}")
 
 
 def edit(kept: Kept) -> None:
@@ -71,6 +77,7 @@ def edit(kept: Kept) -> None:
     if stale:
         _stale_panel(kept, base, now.texts)
     st.caption(words.EDIT_SAYS)
+    why = reason(_FORM, kept.ref)
     with st.form("register-edit", border=False):
         for name, kind, _ in fields_of(base):    # what stands in them was put there by `stands`, or typed
             label = f"{name.replace('_', ' ')} ({kind})" if kind else name.replace("_", " ")
@@ -78,7 +85,7 @@ def edit(kept: Kept) -> None:
                 st.text_area(label, key=widget(_FORM, kept.ref, name))
             else:
                 st.text_input(label, key=widget(_FORM, kept.ref, name))
-        st.text_input(words.WHY, key="register-why", help=words.WHY_HELP)
+        st.text_input(words.WHY, key=why, help=words.WHY_HELP)
         with st.container(horizontal=True):    # all of one form: a click sends what is typed; Enter is the first of them
             st.form_submit_button(words.SAVE, key="register-save", icon=":material/save:", on_click=_save, args=(kept,))
             if stale:
@@ -140,11 +147,12 @@ def import_panel() -> None:
     """Entries of a file become drafts."""
     st.subheader(words.IMPORT, anchor=False)
     st.caption(words.IMPORT_SAYS)
+    why = reason(_IMPORT, _IMPORT)
     with st.form("register-import", border=False):
         st.file_uploader(words.IMPORT_FILE, key="register-upload", type=["xlsx", "csv", "yaml", "yml"])
         st.selectbox(words.FORM, [form.value for form in READ_BACK], format_func=words.FORMS.__getitem__,
                      key="register-import-form")
-        st.text_input(words.WHY, key="register-import-why", help=words.WHY_HELP)
+        st.text_input(words.WHY, key=why, help=words.WHY_HELP)
         st.form_submit_button(words.IMPORT_DO, key="register-import-do", on_click=_import)
 
 
@@ -198,12 +206,13 @@ def _on_top(kept: Kept) -> None:
 
 
 def _keep(wanted: Entry, base_n: int) -> None:
-    why = st.session_state["register-why"]
+    why = typed_reason(_FORM, wanted.ref)
 
     def do(name: str) -> str:
         with opened() as register:
             version = register.save(wanted, base_n, name, why)
         drop(_FORM, wanted.ref)
+        drop_reason(_FORM, wanted.ref)
         return words.saved(wanted.ref, version.n)
 
     act("register.change", wanted.ref, do, why)
@@ -211,11 +220,13 @@ def _keep(wanted: Entry, base_n: int) -> None:
 
 def _step(step: str, kept: Kept) -> None:
     """Publishes or archives what the form shows."""
-    why, ref = st.session_state["register-why"], kept.ref
+    why, ref = typed_reason(_FORM, kept.ref), kept.ref
     if (now := typing(_FORM, ref)) is None or now.touched:
         say("failed", words.SAVE_FIRST if now else words.FORM_GONE)
         return
     n = now.n
+    if step == "publish" and not _warned(ref, n):
+        return
 
     def do(name: str) -> str:
         try:
@@ -228,9 +239,26 @@ def _step(step: str, kept: Kept) -> None:
             drop(_FORM, ref)
             raise
         drop(_FORM, ref)
+        drop_reason(_FORM, ref)
         return told
 
     act("register.publish", ref, do, why)
+
+
+def _warned(ref: str, n: int) -> bool:
+    """Whether this version may be published: what its shorter limits make due was said at the click before, or is nothing."""
+    if st.session_state.get(_SAID) == (ref, n):
+        return True
+    try:
+        with opened() as register:
+            found = made_due(console().settings, register, ref, moment())
+    except RollcallError as error:
+        say("failed", failed(str(error)))
+        return False
+    if found:
+        st.session_state[_SAID] = ref, n
+        say("failed", words.becomes_due(found))
+    return not found
 
 
 def _prepare(form: str) -> None:
@@ -245,7 +273,7 @@ def _prepare(form: str) -> None:
 
 
 def _import() -> None:
-    form, why = st.session_state["register-import-form"], st.session_state["register-import-why"]
+    form, why = st.session_state["register-import-form"], typed_reason(_IMPORT, _IMPORT)
     file = st.session_state["register-upload"]
     if file is None:
         say("failed", words.NO_FILE)
@@ -254,13 +282,15 @@ def _import() -> None:
 
     def do(name: str) -> str:
         with opened() as register:
-            kept = {one.ref: one.newest for one in register.all()}
-            found = read(Form(form), content, {ref: one.entry for ref, one in kept.items()})
-            fresh = news(kept, found.entries)
+            kept = {one.ref: one for one in register.all()}
+            found = read(Form(form), content, kept)
+            fresh = news(kept, found)
             for one, base_n in fresh:
                 register.save(one, base_n, name, why)
+        drop_reason(_IMPORT, _IMPORT)
         same = [one.ref for one in found.entries if one.ref not in {new.ref for new, _ in fresh}]
-        drafts = [words.based(one.ref, base_n, changed(kept[one.ref].entry, one) if base_n else ()) for one, base_n in fresh]
+        drafts = [words.based(one.ref, base_n, changed(kept[one.ref].newest.entry, one) if base_n else (),
+                              one.ref in found.based_on) for one, base_n in fresh]
         return words.imported(drafts, same, found.unfit)
 
     act("register.change", f"import {form}", do, why)

@@ -19,6 +19,7 @@ PARTS = ("controller", "joint_controllers", "representative", "dpo", "processor"
 """Fields with fields of their own."""
 
 FIXED = ("ref",)
+_WHY = "why"
 _OPTIONAL = frozenset(name for name, field in Entry.model_fields.items() if field.default is None)
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
@@ -104,11 +105,12 @@ def _lean(value: Any, said: Any) -> Any:
 
 @dataclass
 class Typing:
-    """What stands in a form: the number of the version it is based on, its texts as that version has them, and as they are."""
+    """What stands in a form: the number of the version it is based on, its texts (or choices) as that version has them, and as
+    they are."""
 
     n: int
-    shown: Mapping[str, str]
-    texts: dict[str, str]
+    shown: Mapping[str, Any]
+    texts: dict[str, Any]
 
     @property
     def touched(self) -> bool:
@@ -121,7 +123,7 @@ def widget(form: str, ref: str, name: str) -> str:
     return f"{form}-f-{ref}-{name}"
 
 
-def begin_again(form: str, ref: str, n: int, shown: Mapping[str, str]) -> Typing:
+def begin_again(form: str, ref: str, n: int, shown: Mapping[str, Any]) -> Typing:
     """The form as a version has it; what was typed is dropped."""
     _kept(form)[ref] = fresh = Typing(n, shown, dict(shown))
     for name, text in shown.items():
@@ -137,7 +139,7 @@ def typing(form: str, ref: str) -> Typing | None:
     return one
 
 
-def stands(form: str, ref: str, newest_n: int, newest: Mapping[str, str]) -> Typing:
+def stands(form: str, ref: str, newest_n: int, newest: Mapping[str, Any]) -> Typing:
     """Before the widgets of a form are drawn: what they show. Untouched ones that were not on the page begin at the newest."""
     one = typing(form, ref)
     if one is None:
@@ -148,6 +150,23 @@ def stands(form: str, ref: str, newest_n: int, newest: Mapping[str, str]) -> Typ
     for name in missing:
         st.session_state[widget(form, ref, name)] = one.texts[name]
     return one
+
+
+def reason(form: str, ref: str) -> str:
+    """Before the field of a reason is drawn: puts what was typed there again, and gives the key of the field."""
+    stands(f"{form}-{_WHY}", ref, 0, {_WHY: ""})
+    return widget(f"{form}-{_WHY}", ref, _WHY)
+
+
+def typed_reason(form: str, ref: str) -> str:
+    """The reason that is typed. Also for callbacks."""
+    one = typing(f"{form}-{_WHY}", ref)
+    return str(one.texts[_WHY]) if one else ""
+
+
+def drop_reason(form: str, ref: str) -> None:
+    """Forgets the reason: it is kept with what it was given for."""
+    drop(f"{form}-{_WHY}", ref)
 
 
 def drop(form: str, ref: str) -> None:

@@ -2,19 +2,19 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import streamlit as st
 
 from app import words_law as words
 from app.acts import begin
-from app.jobs import JOBS
-from app.parts import TIME, table
-from app.programs import job_panel
+from app.parts import TIME, now, table
+from app.programs import followed
 from app.sessions import Viewer
 from app.stores import console
 from app.words import not_within
+from engine import bound
 from engine.compliance import retention
 from engine.errors import StoreAway, StoreRefused
 from engine.settings import CLONE, outer_environment
@@ -23,7 +23,6 @@ from governance.retention import Keeping
 
 KINDS = ("measure retention", "retention")
 MEASURE, RUN = KINDS
-_ENDED = "retention-ended"
 WITHIN_S = 600.0
 _LATE = (Keeping.DUE, Keeping.OVERDUE)
 
@@ -37,21 +36,27 @@ def shown() -> None:
         st.info(words.NOT_MEASURED, icon=":material/inbox:")
     else:
         st.caption(words.measured(kept.at, kept.by))
+        if retention.stale(console().settings, kept, now()):
+            st.warning(words.MEASURED_LONG_AGO, icon=":material/update:")
         _stated(kept)
     st.subheader(words.RUNS, anchor=False)
-    table([{words.CHANGED: run.at, words.BY: by, words.LIMIT: run.stated, words.CUT_OFF: run.cut_off, words.DUE: run.due,
-            words.EXPIRED: run.expired, words.LEFT: run.left, words.SECONDS: run.seconds} for run, by in runs],
+    _runs(runs)
+
+
+def _runs(runs: Sequence[tuple[retention.Run, str]]) -> None:
+    last = next((run for run, _ in runs if run.place == retention.PEOPLE), None)
+    if last and last.restricted:
+        oldest = datetime.fromisoformat(last.oldest_restricted) if last.oldest_restricted else None
+        st.warning(words.restricted_over_time(last.restricted, oldest), icon=":material/front_hand:")
+    table([{words.CHANGED: run.at, words.PLACE: run.place, words.BY: by, words.LIMIT: run.stated,
+            words.CUT_OFF: run.cut_off, words.DUE: run.due, words.EXPIRED: run.expired, words.LEFT: run.left,
+            words.RESTRICTED: run.restricted, words.SECONDS: run.seconds} for run, by in runs],
           "retention-runs", empty=words.NO_RUNS)
 
 
 def jobs(_: Viewer) -> None:
-    """How a measurement or a run gets on; when one has ended the whole page is drawn again, for what it shows is newer."""
-    ended = [job.ended for kind in KINDS if (job := JOBS.get(kind))]
-    if st.session_state.setdefault(_ENDED, ended) != ended:
-        st.session_state[_ENDED] = ended
-        st.rerun(scope="app")
-    for kind in KINDS:
-        job_panel(kind)
+    """How a measurement or a run gets on."""
+    followed(*KINDS)
 
 
 def measure() -> None:
@@ -60,8 +65,8 @@ def measure() -> None:
 
 
 def run() -> None:
-    """Expires what is due, as a job. For callbacks."""
-    begin("retention.run", RUN, retention.PEOPLE, lambda name, tell: _command("run", name, tell))
+    """Makes an end to what is due, as a job. For callbacks."""
+    begin("retention.run", RUN, ", ".join(retention.RUNS), lambda name, tell: _command("run", name, tell))
 
 
 def _command(what: str, name: str, tell: Callable[[str], None]) -> str:
@@ -69,7 +74,8 @@ def _command(what: str, name: str, tell: Callable[[str], None]) -> str:
     environment = {key: value for key, value in outer_environment().items() if not key.startswith("SUPERVISOR_")}
     try:
         done = subprocess.run(
-            ["nice", "-n", "10", sys.executable, "-m", "engine.cli", "retention", what, "--by", name], cwd=CLONE, check=False,
+            bound.command(["nice", "-n", "10", sys.executable, "-m", "engine.cli", "retention", what, "--by", name]), cwd=CLONE,
+            check=False,
             env={**environment, "ROLLCALL_HOME": str(console().settings.home)}, capture_output=True, text=True,
             timeout=WITHIN_S)
     except subprocess.TimeoutExpired:

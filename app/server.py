@@ -21,7 +21,7 @@ from app.unforeseen import noted, quiet
 from engine.errors import RollcallError
 
 PARTS = ("app.register", "app.retention", "app.breaches", "app.profiles", "app.letters", "app.accounts", "app.audit",
-         "app.charts", "app.checks")
+         "app.charts", "app.checks", "app.publishing", "app.access", "app.access_plan", "app.access_wanted", "app.access_users")
 """Modules of parts of pages."""
 
 

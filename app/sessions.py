@@ -45,7 +45,7 @@ class Sessions:
         self._failed_at = float("-inf")
         self.away_since: datetime | None = None
         """Since when sessions cannot be confirmed; None while they can."""
-        self._lock = threading.Lock()
+        self._lock, self._asking = threading.Lock(), threading.Lock()
 
     def of_cookie(self, cookie: str) -> Viewer | None:
         """Who this cookie makes them; None for a stranger."""
@@ -60,6 +60,16 @@ class Sessions:
             return _viewer(known[0])
         if now - self._failed_at < ASKED_EVERY_S:    # all who ask would wait for the same time-out
             return self._believed(session)
+        if self.away_since is None:
+            return self._asked(session)
+        if not self._asking.acquire(blocking=False):    # another finds out whether it is back, and may wait for a time-out
+            return self._believed(session) or self._asked(session)
+        try:
+            return self._asked(session)
+        finally:
+            self._asking.release()
+
+    def _asked(self, session: str) -> Viewer | None:
         try:
             found = self._accounts().session(session)
         except RollcallError:
@@ -86,6 +96,12 @@ class Sessions:
     def of_account(self, account: str) -> list[str]:
         """The sessions of an account that are known here."""
         return [session for session, (known, _) in list(self._known.items()) if known.account == account]
+
+    def account_ended(self, account: str, but: str = "") -> None:
+        """Forgets the sessions of an account at once, here, whatever the store says. but: one that lasts."""
+        for session in self.of_account(account):
+            if session != but:
+                self.ended(session)
 
     def _believed(self, session: str) -> Viewer | None:
         known = self._known.get(session)

@@ -1,8 +1,9 @@
-"""The sign-in page: plain HTML with no script at all, so that it works whatever else does not."""
+"""The pages of the door - sign in, sign out, a new password, a package to fetch: plain HTML with no script at all, so that
+they work whatever else does not."""
 
 from html import escape
 
-from app import words
+from app import words, words_requests
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #16232b; --soft: #56666f; --line: #9fb0b5; --paper: #f4f7f7; --card: #fff;
@@ -46,6 +47,28 @@ def form(said: str, name: str, place: str, oidc: bool) -> str:
 {other}""")
 
 
+def password_form(said: str) -> str:
+    """The page on which one changes one's own password. said: what went wrong."""
+    notice = f'<p class="said" role="alert">{escape(said)}</p>' if said else ""
+    fields = "".join(f"""<label for="{key}">{label}</label>
+<input id="{key}" name="{key}" type="password" autocomplete="{kind}" required>
+""" for key, label, kind in (("old", words.OLD_PASSWORD, "current-password"), ("new", words.NEW_PASSWORD, "new-password"),
+                             ("again", words.NEW_AGAIN, "new-password")))
+    return _page(words.CHANGE_PASSWORD, f"""<p>{words.PASSWORD_SAYS}</p>
+{notice}
+<form method="post" action="/password">
+{fields}<button type="submit">{words.CHANGE_PASSWORD}</button>
+</form>
+<a class="other" href="/">{words.GO_BACK}</a>""")
+
+
+def password_changed(said: str = "") -> str:
+    """After the change. said: how far it came, where not all of it was done."""
+    notice = f'<p class="said" role="alert">{escape(said)}</p>' if said else f'<p role="status">{words.NEW_ONE_HOLDS}</p>'
+    return _page(words.CHANGE_PASSWORD, f"""{notice}
+<a class="other" href="/">{words.GO_ON}</a>""")
+
+
 def leaving(name: str) -> str:
     """The page that signs out: here, or everywhere."""
     return _page(words.SIGN_OUT, f"""<p>{words.ACCOUNT}: {escape(name)}</p>
@@ -53,6 +76,13 @@ def leaving(name: str) -> str:
 <form method="post" action="/sign-out"><button type="submit">{words.SIGN_OUT}</button></form>
 <form method="post" action="/sign-out/everywhere"><button type="submit">{words.SIGN_OUT_EVERYWHERE}</button></form>
 <a class="other" href="/">{words.STAY}</a>""")
+
+
+def handing_out(said: str) -> str:
+    """The page on which a person fetches their package. said: why it is not given."""
+    notice = f'<p class="said" role="alert">{escape(said)}</p>' if said else f"""<p>{words_requests.FETCH_SAYS}</p>
+<form method="post"><button type="submit">{words_requests.FETCH}</button></form>"""
+    return _page(words_requests.FETCH_TITLE, notice)
 
 
 def _page(title: str, body: str) -> str:

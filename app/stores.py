@@ -14,6 +14,8 @@ from typing import Any
 from kafka import KafkaConsumer
 from pymongo.database import Database
 
+from app import access_seen
+from app.access_seen import Seen
 from app.counted import Counted, read
 from app.readings import Kept
 from app.sessions import Sessions
@@ -21,7 +23,7 @@ from app.throttle import Throttle
 from engine import health
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
 from engine.errors import RollcallError, StoreAway
-from engine.health import Hop
+from engine.health import Hop, Rows
 from engine.processes import Processes, Supervisor
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings, load
@@ -29,11 +31,16 @@ from engine.stores import dead_letters
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog, Away
 from engine.stores.dead_letters import Box
+from engine.stores.records import Records
 from engine.stores.status import Status
 
 PRINCIPAL = "console"
 TRIED_EVERY_S = 2.0
 LETTERS_EVERY_S = 5.0
+"""Seconds between two looks at the dead letters. However many there are it may stay so short: a look reads what is new, not
+all of them. A longer interval for many letters, as for the count of rows, would show the list minutes old."""
+ACCESS_EVERY_S = 15.0
+"""Seconds between two looks at Kafka's rules and users, while somebody has their page open."""
 COUNTED_EVERY_S, COUNTING_SHARE = 5.0, 0.02
 """Seconds between two counts of all rows at least, and the share of the time that counting may take: it reads the table."""
 
@@ -50,28 +57,32 @@ class Held:
         self._database: Database[Any] | None = None
         self._consumer: KafkaConsumer | None = None
         self._failed: dict[str, tuple[float, RollcallError]] = {}
-        self._locks = {name: threading.Lock() for name in ("cassandra", "mongo", "kafka")}
+        self._locks = {name: threading.Lock() for name in ("mongo", "kafka", "letters")}
+        self._followed = dead_letters.Followed(settings, PRINCIPAL, self.keys, values=False)
         self._box: tuple[float, Box | None] = (float("-inf"), None)
-        self._rows: int | None = None
+        self._rows: Rows | None = None
         self._count_at = float("-inf")
 
     @contextmanager
     def cassandra(self, principal: str = PRINCIPAL) -> Iterator[Any]:
         """A session as `console`, or as `officer` for what the officer keeps; shared."""
-        with self._locks["cassandra"]:
-            if principal not in self._sessions:
-                self._sessions[principal] = self._opened(
-                    "Cassandra", lambda: self._open.enter_context(cassandra_session(self.settings, principal)))
-        yield self._sessions[principal]
+        if (session := self._sessions.get(principal)) is None:
+            # one lock a principal: nobody who has a session waits while another signs in, which a store that hangs draws out
+            with self._locks.setdefault(f"cassandra as {principal}", threading.Lock()):
+                if (session := self._sessions.get(principal)) is None:
+                    session = self._sessions[principal] = self._opened(
+                        "Cassandra", lambda: self._open.enter_context(cassandra_session(self.settings, principal)), principal)
+        yield session
 
     @contextmanager
     def mongo(self) -> Iterator[Database[Any]]:
         """The database as `console`, shared."""
-        with self._locks["mongo"]:
-            if self._database is None:
-                client = self._open.enter_context(mongo_client(self.settings, PRINCIPAL))
-                self._database = client[self.settings.mongo.database]
-        yield self._database
+        if (database := self._database) is None:
+            with self._locks["mongo"]:
+                if (database := self._database) is None:
+                    client = self._open.enter_context(mongo_client(self.settings, PRINCIPAL))
+                    database = self._database = client[self.settings.mongo.database]
+        yield database
 
     @contextmanager
     def kafka(self) -> Iterator[KafkaConsumer]:
@@ -87,18 +98,26 @@ class Held:
                 raise
 
     def letters(self) -> dict[str, int]:
-        """How many dead letters are in each state, as they were read a moment ago, for Flow or for their own page."""
+        """How many dead letters are in each state, as they were read a moment ago, for Flow or for their own page. However
+        many there are, only what is new is read."""
         at, box = self._box
         fresh = box if box is not None and time.monotonic() - at < LETTERS_EVERY_S else self.box()
         return fresh.counts
 
     def box(self) -> Box:
         """All dead letters, as they are now."""
-        box = dead_letters.read(self.settings, PRINCIPAL, self.keys)
-        self._box = time.monotonic(), box
+        with self._locks["letters"]:
+            box = self._followed.box()
+            self._box = time.monotonic(), box
         return box
 
-    def rows(self) -> int | None:
+    @contextmanager
+    def records(self) -> Iterator[Records]:
+        """What the officer keeps, by the officer's principal: the console's own reads none of it."""
+        with self.cassandra("officer") as session:
+            yield Records(self.settings, session)
+
+    def rows(self) -> Rows | None:
         """How many rows there are, counted now and then."""
         if time.monotonic() > self._count_at:
             began = time.monotonic()
@@ -114,15 +133,16 @@ class Held:
             self._consumer.close()
         self._open.close()
 
-    def _opened(self, store: str, make: Callable[[], Any]) -> Any:
+    def _opened(self, store: str, make: Callable[[], Any], principal: str = PRINCIPAL) -> Any:
         """What was made; what failed a moment ago is not tried again at once, for many pages ask."""
-        at, error = self._failed.get(store, (float("-inf"), StoreAway("", store)))
+        whose = f"{store} as {principal}"
+        at, error = self._failed.get(whose, (float("-inf"), StoreAway("", store)))
         if time.monotonic() - at < TRIED_EVERY_S:
             raise error
         try:
             return make()
         except RollcallError as failed:
-            self._failed[store] = time.monotonic(), failed
+            self._failed[whose] = time.monotonic(), failed
             raise
 
 
@@ -138,6 +158,7 @@ class Console:
         self.status: Kept[dict[str, dict[str, Any]]] = Kept(self._status, 2.0)
         self.letters: Kept[Box] = Kept(stores.box, LETTERS_EVERY_S)
         self.counted: Kept[Counted] = Kept(self._counted, 4.0)
+        self.access: Kept[Seen] = Kept(self._access, ACCESS_EVERY_S)
 
     @property
     def keys(self) -> KeyRing:
@@ -162,6 +183,11 @@ class Console:
         hour = datetime.now(UTC) - timedelta(hours=1)
         with self.stores.mongo() as database, mapped("reading the history", PRINCIPAL):
             return list(Status(database).history.find({"at": {"$gte": hour}}).sort("_id", 1))
+
+    def _access(self) -> Seen:
+        """What is wanted of Kafka's rules, kept by the officer's principal, beside what Kafka has."""
+        with self.stores.records() as records:
+            return access_seen.read(self.settings, records)
 
     def _counted(self) -> Counted:
         with self.stores.mongo() as database:

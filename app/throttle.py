@@ -30,6 +30,11 @@ class Throttle:
                 del self._tries[next(iter(self._tries))]
             return 0.0
 
+    def full(self, one: str) -> bool:
+        """Whether the next try of it has to wait."""
+        with self._lock:
+            return self._wait_s(one) > 0
+
     def not_counted(self, *whom: str) -> None:
         """Takes a try of each back: it succeeded, or could not be judged."""
         with self._lock:

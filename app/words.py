@@ -1,9 +1,14 @@
-"""All that the console says, in one place: names of things, sentences of state, and what to do when something is not well."""
+"""What the console says: names of things, sentences of state, and what to do when something is not well.
+
+What some pages alone say stands beside: words_law.py (Register, Retention, Breaches), words_watching.py (Accounts, Audit),
+words_access.py (Kafka access) and words_requests.py (Requests); the public view has its own (public/words.py).
+"""
 
 from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Literal
 
+from engine.stores.accounts import SHORTEST
 from governance.permissions import MAY
 
 PRODUCT = "Rollcall"
@@ -25,10 +30,17 @@ STRANGER = "Sign in first."
 WRONG_HOST = "This name is not one of the console's. ROLLCALL_CONSOLE__ORIGINS lists the names it is reached by."
 WRONG_ORIGIN = "This was sent by another site, and is not done."
 WRONG_FORM = "This is too long for a name and a password."
+CHANGE_PASSWORD, OLD_PASSWORD, NEW_PASSWORD, NEW_AGAIN = "Change password", "Password now", "New password", "New, again"
+PASSWORD_SAYS = f"At least {SHORTEST} printable characters. Your sessions elsewhere end."
+NEW_ONE_HOLDS = "Your password is changed. Your sessions elsewhere have ended; this one goes on."
+NOT_TWICE, NOT_OLD = "Not done. The new password was not typed twice alike.", "Not done. The password now is not right."
+GO_BACK = "Leave it as it is"
 OIDC_STALE = "This sign-in was begun elsewhere or too long ago. Begin again on the sign-in page."
 OIDC_DECLINED = "Your organisation's sign-in was broken off. Begin again on the sign-in page."
 OIDC_UNSOUND = ("What your organisation's sign-in answered cannot be trusted: issuer, audience, signature or name do not fit "
                 "the settings of the console. Nobody was signed in.")
+OIDC_NOT_OPEN = ("No account of this console is open to you by your organisation's sign-in. An admin can make one and open it: "
+                 "`rollcall accounts add`, then `rollcall accounts bind`; the audit says to them what is missing.")
 
 
 def wait_to_sign_in(seconds: float) -> str:
@@ -44,11 +56,6 @@ def cannot_sign_in(error: str) -> str:
 def cannot_sign_out(error: str) -> str:
     """The store of the sessions is away."""
     return f"Your session cannot be ended at the moment: {error} This browser has forgotten it, and it ends by itself."
-
-
-def no_account(name: str) -> str:
-    """A provider knows them, we do not."""
-    return f"There is no account {name} here, or it is disabled. An admin can make it: rollcall accounts add {name} --role ..."
 
 
 def oidc_away(what: str) -> str:
@@ -105,8 +112,8 @@ def moment(at: datetime | None) -> str:
 
 
 def as_of(at: datetime) -> str:
-    """When a reading was taken."""
-    return f"As of {clock(at)}"
+    """Of when what is shown is; with its day where that is not today."""
+    return f"As of {clock(at) if at.astimezone(UTC).date() == datetime.now(UTC).date() else moment(at)}"
 
 
 def stale(at: datetime, age_s: float) -> str:
@@ -183,12 +190,13 @@ def job_runs(by: str, began: datetime) -> str:
 
 # --- flow
 HOPS = {"producer": "Producer", "kafka": "Kafka", "stream": "Stream", "cassandra": "Cassandra", "mongo": "MongoDB",
-        "view": "Public view", "console": "Console"}
+        "view": "Public view", "console": "Console", "keeper": "Keeper"}
 HOP_OK, HOP_NOT = "Well", "Not well"
 ALL_WELL = "Every hop is well."
 RATE, BEHIND, NEWEST, DEAD, ROWS, COUNTED = ("People a second", "Records behind", "Newest turn", "Dead letters", "Rows",
                                              "People counted")
-AGREE_HELP = "Rows are counted now and then, the more the less often. Verify (Stream) compares to the last person."
+AGREE_HELP = ("Rows are counted now and then, the more the less often; those of restricted people stand and are not counted as "
+              "people. Verify (Stream) compares to the last person.")
 
 
 def not_well(names: Collection[str]) -> str:
@@ -196,10 +204,10 @@ def not_well(names: Collection[str]) -> str:
     return f"Not well: {', '.join(names)}. The cards say why and what to do."
 
 
-def stores_differ(rows: int, users: int) -> str:
-    """Rows and people counted are not as many."""
-    return (f"{rows:,} rows and {users:,} people counted: while people arrive the two are read a moment apart. If they stay "
-            "apart when nothing arrives, run Verify on the Stream page.")
+def stores_differ(rows: int, restricted: int, users: int) -> str:
+    """Rows and people counted are not as many, those left aside who are restricted."""
+    return (f"{rows:,} rows, {restricted:,} of them of restricted people, and {users:,} people counted: while people arrive "
+            "the two are read a moment apart. If they stay apart when nothing arrives, run Verify on the Stream page.")
 
 
 def seconds_ago(age_s: float) -> str:
@@ -210,9 +218,14 @@ def seconds_ago(age_s: float) -> str:
 # --- producer
 SOURCE, SENT, SKIPPED, DROPPED, PLACE = "Source", "Sent", "Skipped as erased", "Fields left out", "Place"
 CHANGE = "Source and rate"
+STARTING_AGAIN = "The settings are kept; the producer is started again with them."
+NOTHING_CHANGED = "This is what stands: change the source, the rate or the file first."
 CHANGE_HELP = "Kept in settings.toml of this installation; a running producer is started again with it."
 RATE_LABEL, SOURCE_LABEL, FILE_LABEL, APPLY = "People a second (0: as fast as it goes)", "Source", "File of the replay", "Apply"
 REPLAY_FILE = "The replay source needs the path of a file on the machine of the producer."
+BEGIN_AGAIN = "Begin again"
+FORM_OLDER = ("The settings stand otherwise by now than when this form was filled. What you typed is kept, but cannot be "
+              "applied: Begin again drops it and shows what stands.")
 SYNTHETIC = "These people are made up on this machine."
 NOT_SENT_YET = "The producer has not sent anything yet. Start begins with the first page of its source."
 
@@ -220,6 +233,12 @@ NOT_SENT_YET = "The producer has not sent anything yet. Start begins with the fi
 def changed(source: str, rate: float) -> str:
     """The producer's settings were changed."""
     return f"The producer now takes {source} at {rate:g} people a second at most."
+
+
+def kept_not_restarted(source: str, rate: float, error: str) -> str:
+    """The settings were changed, and the running producer was not started again with them."""
+    return (f"Kept: from its next start the producer takes {source} at {rate:g} people a second at most. But it could not be "
+            f"started again: {error}")
 
 
 # --- stream
@@ -230,13 +249,26 @@ RECOUNTED = "Every aggregate is set from a new count of the rows."
 LAST_HOUR = "The last hour"
 NO_TURNS = "No turn was closed in the last hour. Start the stream, and the producer if nobody arrives."
 RECORDS_A_SECOND, LAG, SECONDS_BY_STEP = "Records a second", "Records behind", "Seconds of a turn, by step"
+WHERE_IT_STANDS, TURN, BATCH, LAST_TURN = "Where it stands", "Turn", "Batch", "Last turn"
+BATCH_HELP = "Batches are numbered from 0 under a checkpoint. A turn of commands alone has no batch."
 TOTALS, CHECKPOINT, OFFSETS = "Since the first turn", "Checkpoint", "Offsets read"
+COUNTS = {"read": "Records read", "valid": "People", "nulls": "Marks for compaction", "dead": "Dead letters",
+          "new": "New rows", "changed": "Changed rows", "stale": "Not newer than the row", "barred": "Barred as erased",
+          "age_differs": "Age differs", "commands": "Commands", "deleted": "Rows deleted"}
+STEPS = {"read": "Records read", "dead_letters": "Dead letters", "markers": "Markers read", "rows_before": "Rows read",
+         "aggregates": "Aggregates", "rows": "Rows written", "markers_written": "Markers written", "recount": "Recount"}
 
 
 def differs(turn: object, kinds: str) -> str:
     """What a verify found: how many of what, not where, for places name people and this goes into the audit."""
     return (f"As of turn {turn} places differ: {kinds}. `rollcall verify` names each; Recount sets aggregates right, "
             "docs/operating.md says what to do about rows.")
+
+
+def verify_broke_off(exit_code: int, meaning: str) -> str:
+    """A verify that gave no report. What it printed is not quoted: it may name people, and this goes into the audit."""
+    return (f"It broke off with exit code {exit_code}{f' ({meaning})' if meaning else ''}; `rollcall verify` at a terminal "
+            "says why.")
 
 
 def agrees(turn: object, records: object, rows: object, letters: object, documents: object) -> str:
@@ -249,14 +281,16 @@ def agrees(turn: object, records: object, rows: object, letters: object, documen
 UUID, INITIALS, COUNTRY, GENDER, CITY, RECTIFIED, FIRST_SEEN = (
     "Uuid", "Initials", "Country", "Gender", "City", "Rectified", "First seen (UTC)")
 NATIONALITY, AGE, DOMAIN, EMAIL = "Nationality", "Age", "E-mail domain", "Exact e-mail"
-ANY, SEARCH = "Any", "Search"
+ANY = "Any"
 EMAIL_HELP = "Found by its token: the address itself is neither stored nor kept. It is not shown again."
 NEXT_PAGE, PREVIOUS_PAGE = "Next", "Previous"
 MASKED = "Names, addresses, phones and birth days are masked by Cassandra itself: the console's role cannot read them."
+NO_PROFILES_FURTHER = "Nobody further fits."
 NO_PROFILES = "Nobody fits. Widen the filters; people who are restricted or erased are never listed."
 REVEAL, REVEAL_WHO, REVEAL_WHY = "Reveal one person", "Uuid of the person", "Reason (kept in the audit)"
 REVEAL_DO, REVEAL_HIDE = "Reveal", "Hide now"
 REVEAL_SAYS = "For one person, for 60 seconds, with a reason. The audit has it before you see anything."
+SEARCHED = "Searched by this address; the audit has its token."
 NO_REASON = "Not done. Say why: at least ten characters, as somebody will read them in a year."
 REVEALED = "Revealed. It is hidden again after 60 seconds."
 NO_UUID = "This is no uuid; the list below has them."
@@ -269,6 +303,11 @@ def shown_of(shown: int, page: int, count: str) -> str:
     return f"Page {page}: {shown} people of {count}"
 
 
+def looked_to(month: str) -> str:
+    """Of a page that ended before it was full."""
+    return f"Looked through the months of birth down to {month} so far. The next page goes on from there."
+
+
 # --- aggregates
 BY_NATIONALITY, AVERAGE_AGES, PYRAMID = "Users by nationality", "Average age by nationality", "Age and gender"
 BY_DOMAIN, ARRIVALS, AVERAGE_AGE = "Most common e-mail domains", "Arrivals by hour", "Average age"
@@ -279,10 +318,18 @@ SETTLING = "A turn is being written: some figures may be a moment ahead of other
 # --- dead letters
 REASON, FIRST_MET, ATTEMPTS, STATE, HOLDS = "Reason", "First met", "Attempts", "State", "What it is made of"
 LETTERS_GONE = "None of them stands any more: somebody has handled them."
+LETTERS_UNDER_WAY = "They are under way (sent): a redrive ends them. Then they are handled, or can be discarded."
 CANNOT_OPEN = "it cannot be opened: is keys.json the right one?"
 NO_LETTERS = "No dead letter stands. Records that cannot be used appear here, with their reason."
-CONTAINS, CHOSEN, ALL_CHOSEN = "Reason contains", "Choose rows, or act on all that fit.", "all that fit"
+NO_LETTER_FITS = "No dead letter fits."
+CONTAINS, ANY_STATE = "Reason or place contains", "any"
+LETTER_STATES = {"waiting": "Waiting", "sent": "Under way (sent)", "accepted": "Accepted", "overtaken": "Overtaken",
+                 "discarded": "Discarded"}
+CHOSEN, ALL_CHOSEN = "Choose rows, or act on all that fit.", "all that fit"
+PART, PART_HOLDS, CATEGORY, WHOLE = "Path", "Holds", "Category", "(the whole)"
 DRY_RUN, REDRIVE, DISCARD = "Dry run", "Redrive", "Discard"
+WITHIN, WITHIN_HELP = "Seconds to wait for the stream", "Twice at most. If it takes longer nothing is lost: redrive again."
+CAME_TO, REASON_NOW = "What became of them", "Reason now"
 DISCARD_WHY, DISCARD_SURE = "Why (kept with your name; no personal value)", "Type DISCARD: nothing brings them back"
 DISCARD_WORD = "DISCARD"
 NOT_SURE = "Not done. Type the word, and say why."
@@ -293,59 +340,39 @@ def letters_chosen(number: int, chosen: bool) -> str:
     return f"{number} letters: {'those chosen' if chosen else ALL_CHOSEN}"
 
 
+def letters_listed(listed: int, number: int) -> str:
+    """A list that is not whole."""
+    return (f"Only the first {listed:,} of {number:,} letters are listed. An act on all that fit is one on all {number:,}; to "
+            "find others type a part of their reason or place.")
+
+
+def letter_facts(first_met: datetime | None, attempts: int, state: str, size: int, headers: Collection[str]) -> str:
+    """One letter."""
+    return (f"First met {moment(first_met) if first_met else 'unknown'}, attempts {attempts}, "
+            f"{LETTER_STATES[state].lower()}, {size:,} bytes; "
+            f"headers: {', '.join(sorted(headers)) or 'none'}.")
+
+
+def letter_handled(place: str, state: str, at: datetime | None) -> str:
+    """A letter that is looked for and stands no more."""
+    return f"{place} is {LETTER_STATES[state].lower()}{f' since {moment(at)}' if at else ''}."
+
+
+def letters_begun(act: str, number: int) -> str:
+    """An act, when it begins."""
+    return f"{act} of {number} letters"
+
+
+def letters_came_to(really: bool, outcomes: Collection[str]) -> str:
+    """After a redrive or a dry run."""
+    return f"{REDRIVE if really else DRY_RUN}: {'; '.join(outcomes)}.{'' if really else ' Nothing was changed.'}"
+
+
+def letters_stay(number: int) -> str:
+    """Letters that a discard leaves out."""
+    return f"{number} of them are under way (sent) and stay; a redrive ends them." if number else ""
+
+
 def discarded(number: int) -> str:
     """After a discard."""
     return f"{number} letters are discarded; the collection `discards` says by whom and why."
-
-
-# --- accounts
-ROLES, DISABLED, CHANGED, SESSIONS = "Roles", "Disabled", "Changed", "Sessions"
-ADD, RESET, SET_ROLES, DISABLE, ENABLE, REVOKE = "Add", "New password", "Set roles", "Disable", "Enable", "End its sessions"
-NEW_ACCOUNT, CHANGE_ACCOUNT = "New account", "Change an account"
-ACCOUNT_NAME_HELP = "2 to 64 of a-z, 0-9 and . _ @ -; with OpenID Connect the name that the provider gives."
-NOT_YOURSELF = "Not done. You would sign yourself out for good; another admin can, or `rollcall accounts`."
-SIGNED_IN, BEGAN, ADDRESS, BROWSER = "Signed in", "Began", "Address", "Browser"
-CHOOSE_ACCOUNT = "Choose the account that is to change."
-SHOWN_ONCE = "Password, shown this once. Give it to its owner by a safe way:"
-
-
-def account_made(name: str) -> str:
-    """After Add."""
-    return f"Account {name} is made."
-
-
-def account_is(name: str, roles: Collection[str]) -> str:
-    """After Set roles."""
-    return f"Account {name} is now: {', '.join(sorted(roles))}."
-
-
-def password_made(name: str) -> str:
-    """After New password."""
-    return f"Account {name} has a new password and is signed out."
-
-
-def account_disabled(name: str, disabled: bool) -> str:
-    """After Disable and Enable."""
-    return f"Account {name} is {'disabled' if disabled else 'enabled'} and signed out."
-
-
-def sessions_ended(number: int, name: str) -> str:
-    """After the end of an account's sessions."""
-    return f"{number} sessions of {name} are ended."
-
-
-# --- audit
-ENTRY, WHEN, WHO, ACT, TARGET, RESULT, WHY = "Entry", "When", "Who", "Act", "On", "Result", "Why"
-AUDIT_SEARCH, OLDER, NEWEST_FIRST = "Contains", "Older", "Newest"
-NO_ENTRIES = "No entry fits."
-AUDIT_WHOLE = "The audit is whole: every entry is as it was written."
-
-
-def audit_broken(what: Collection[str]) -> str:
-    """Links that do not hold."""
-    return "The audit does not hold: " + "; ".join(what) + "."
-
-
-def audit_kept(number: int) -> str:
-    """Entries that wait for Cassandra."""
-    return f"{number} entries of starts and stops wait in a file until Cassandra takes them."

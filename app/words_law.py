@@ -1,4 +1,4 @@
-"""All that the pages of the GDPR officer say: Register, Retention, Breaches. The rest of the console's words: app/words.py."""
+"""What the pages of the GDPR officer alone say: Register, Retention, Publishing, Breaches. The rest: app/words.py."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 from app.words import moment
 
 GROUP = "The law"
-REGISTER, RETENTION, BREACHES = "Register", "Retention", "Breaches"
+REGISTER, RETENTION, PUBLISHING, BREACHES = "Register", "Retention", "Publishing", "Breaches"
 
 # --- register
 REF, ACTIVITY, STATE, IN_FORCE, CHANGED, BY, NEXT_REVIEW, VERSION = (
@@ -28,6 +28,7 @@ FIELD, BEFORE, THEIRS, MINE, AFTER = "Field", "Before", "Theirs", "Yours", "Afte
 ON_TOP, ON_TOP_HELP = "Save mine with theirs", "Your fields as you typed them; theirs where you changed nothing."
 TAKE_THEIRS = "Take theirs, drop mine"
 SAME_FIELDS = "No field differs: only the state is another."
+AGAIN_TO_PUBLISH = "Publish once more to put it in force all the same."
 SAVE_FIRST = "Not done: the form holds something that is not saved. Save it first, or undo what you typed."
 FORM_GONE = "Not done: what was typed is not known any more. Look at the form, and do it again."
 CHECK_SAYS = "Compares the entries in force with the law, and with Cassandra, MongoDB, Kafka and their rights as they are now."
@@ -38,7 +39,8 @@ FORMS = {"cnil": "Workbook of the CNIL (French)", "ico": "Workbook of the ICO (E
          "json": "JSON (DPV terms)", "html": "Page to print", "yaml": "YAML"}
 EXPORT_SAYS = "The entries in force, as an authority may ask for them. The audit has it first."
 IMPORT, IMPORT_FILE, IMPORT_DO = "Import", "A file in one of these forms", "Take over as drafts"
-IMPORT_SAYS = "Entries are matched by their name; what changed becomes a draft. What did not fit is said."
+IMPORT_SAYS = ("Entries are matched by their name; what changed becomes a draft. What did not fit is said. A file of a version "
+               "on top of which somebody has saved is refused, with what they changed.")
 NO_FILE = "Choose a file first."
 
 
@@ -50,6 +52,11 @@ def saved(ref: str, n: int) -> str:
 def published(ref: str, n: int) -> str:
     """After Publish."""
     return f"{ref}: version {n} is in force."
+
+
+def becomes_due(found: Collection[str]) -> str:
+    """Before Publish: what the shorter limits of this version make due."""
+    return f"Not published yet. {'; '.join(found)}. It is not undone. {AGAIN_TO_PUBLISH}"
 
 
 def archived(ref: str, n: int) -> str:
@@ -68,11 +75,12 @@ def unreadable(wrong: str) -> str:
     return f"Not saved. {wrong}"
 
 
-def based(ref: str, n: int, fields: Collection[str]) -> str:
-    """A draft of an import: on which version, and which of its fields it says otherwise."""
+def based(ref: str, n: int, fields: Collection[str], said: bool = True) -> str:
+    """A draft of an import: on which version (said: whether the file says so), and which of its fields it says otherwise."""
     if not n:
         return f"{ref} (new)"
-    return f"{ref} (on version {n}" + (f", otherwise in {', '.join(fields)})" if fields else ")")
+    on = f"on version {n}" if said else f"a new draft on version {n}, for the file does not say on which it is based"
+    return f"{ref} ({on}" + (f", otherwise in {', '.join(fields)})" if fields else ")")
 
 
 def findings(bad: int, warnings: int) -> str:
@@ -93,11 +101,13 @@ def imported(drafts: Collection[str], same: Collection[str], unfit: Collection[s
 PLACE, LIMIT, KEPT_BY, OLDEST, DUE, KEEPING, ENTRIES, DATA = (
     "Place", "Stated", "Ended by", "Oldest", "Due", "Kept so", "Entries", "Of which data")
 ALL_KEPT = "Nothing is kept longer than the register states."
-RUNS, RUN, RUN_SAYS = "Runs of the job", "Run now", "Expires every row that is due, through the stream, and keeps the evidence."
+RUNS, RUN = "Runs of the job", "Run now"
+RUN_SAYS = "Ends old records of topics, expires every row that is due through the stream, and keeps the evidence."
 MEASURE, MEASURE_SAYS = "Measure now", "Looks for the oldest in every place, which takes a while, and keeps what it finds."
 NOT_MEASURED = "Nothing has been measured yet. The keeper does it once a day, and Measure now does it now."
+MEASURED_LONG_AGO = "No run of the keeper has measured since: look whether it runs (page Flow), or measure now."
 NO_RUNS = "The job has not run yet. The keeper runs it once a day."
-CUT_OFF, EXPIRED, LEFT, SECONDS = "Up to", "Expired", "Left", "Seconds"
+CUT_OFF, EXPIRED, LEFT, RESTRICTED, SECONDS = "Up to", "Expired", "Left", "Of those restricted", "Seconds"
 
 
 def measured(at: datetime, by: str) -> str:
@@ -105,9 +115,79 @@ def measured(at: datetime, by: str) -> str:
     return f"Measured {moment(at)} by {by}"
 
 
+def restricted_over_time(rows: int, oldest: datetime | None) -> str:
+    """Why rows are left. oldest: from when the oldest of them is, None where an earlier version kept the run."""
+    since = f" The oldest is of {moment(oldest)}." if oldest else ""
+    return (f"{rows} rows are over their time and stay, for their people restrict (Art. 18).{since} Look whether each "
+            "restriction still has its reason; when it is lifted, the next run ends them.")
+
+
 def over_time(places: Collection[str]) -> str:
     """The first thing an officer reads."""
     return f"Over their time: {', '.join(places)}."
+
+
+# --- publishing
+NUMBER, PUBLISHED_AT, COUNTED_AT, NEXT_AT, PEOPLE, WITHDRAWN, WHY_WITHDRAWN = (
+    "Snapshot", "Published", "Counted", "Next", "People", "Withdrawn", "Why withdrawn")
+SNAPSHOTS, NOTHING_PUBLISHED = "Snapshots", "Nothing has been published yet. The keeper does as soon as ten people are counted."
+ALL_WITHDRAWN = "Every snapshot is withdrawn: the public view shows no figures until the next release."
+PREVIEW, PREVIEW_SAYS = "Preview", "What would be published now, and what is held back and why. Nothing is written."
+PUBLISH_NOW = "Publish now"
+PUBLISH_NOW_SAYS = "Everybody sees the new snapshot at once, and it counts as seen for ever. The keeper does it by itself."
+CATEGORY, AVERAGE_AGE, HELD_BACK, WHY_HELD_BACK, HOW_MANY = "Category", "Average age", "Held back", "Why", "How many"
+NOTHING_HELD_BACK = "Nothing is held back."
+NO_CATEGORY = "No category is shown."
+TABLES = {"nationalities": "Nationalities", "gender_ages": "Gender and age", "domains": "E-mail domains",
+          "arrivals": "Arrivals"}
+OVERTAKEN = "Somebody has published since the preview. Look at it again."
+WITHDRAW = "Withdraw"
+WITHDRAW_SAYS = ("The public view stops showing the snapshot, for good; the newest other one is shown. What was seen stays "
+                 "seen: later figures are still tested against it.")
+WITHDRAW_NUMBER, WITHDRAW_NUMBER_HELP = "Number of the snapshot", "Typed, so that it is the one you mean."
+WITHDRAW_WHY_HELP = "Kept with the snapshot and in the audit."
+WITHDRAW_UNSURE = "Nothing was withdrawn: type the number of the snapshot and a reason."
+
+
+def shown_now(number: int, people: int, counted_at: datetime, next_at: datetime) -> str:
+    """Which snapshot the public sees."""
+    return f"The public sees snapshot {number}: {people} people, counted {moment(counted_at)}. Next release: {moment(next_at)}."
+
+
+def release_late(due: datetime) -> str:
+    """The keeper should have published."""
+    return (f"The next release was due at {moment(due)}. Look whether the keeper runs (page Flow) and what it says, "
+            "or look at the preview.")
+
+
+def previewed(number: int, people: int, at: datetime, next_at: datetime) -> str:
+    """What a preview is."""
+    return f"Snapshot {number} as it would be, prepared {moment(at)}: {people} people. The next would follow {moment(next_at)}."
+
+
+def previewed_shortly(number: int) -> str:
+    """When a preview has ended."""
+    return f"Snapshot {number} is prepared; it stands below."
+
+
+def held(why: str) -> str:
+    """Nothing may be published."""
+    return f"Nothing can be published: {why}."
+
+
+def other(people: int) -> str:
+    """The people of a table that are in no category of it."""
+    return f"Other, together: {people} people"
+
+
+def snapshot_published(number: int, people: int) -> str:
+    """After Publish now."""
+    return f"Snapshot {number} is published: {people} people."
+
+
+def withdrawn(number: int) -> str:
+    """After Withdraw."""
+    return f"Snapshot {number} is withdrawn."
 
 
 # --- breaches

@@ -17,7 +17,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -31,15 +30,15 @@ from typing import Annotated, Any
 import typer
 from kafka import TopicPartition
 
-from bench.installation import settings_toml
-from engine import commands, stack
+from bench.installation import Installation, installed
+from bench.report import say
+from engine import commands
 from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mongo_client
 from engine.errors import RollcallError
-from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.sealing import load_keys
 from engine.sender import Outgoing, Sender
-from engine.settings import CLONE, Producer, Settings, load
+from engine.settings import CLONE, Producer
 from engine.sources.synthetic import Synthetic
 from engine.stores.status import Status
 
@@ -86,18 +85,24 @@ class Report:
     findings: list[dict[str, str]] = field(default_factory=list)
 
     @property
+    def exact(self) -> bool:
+        """Nothing lost, nothing double, nothing different."""
+        return not (self.lost or self.double or self.mismatches)
+
+    @property
     def ok(self) -> bool:
-        """Nothing lost, nothing double, nothing different, nothing slow."""
+        """Exact, and nothing slow."""
         slow = [fault for fault in self.faults if fault.recovered_s > RECOVERY_S and not fault.kind.startswith("lose")]
-        return not (self.lost or self.double or self.mismatches or slow)
+        return self.exact and not slow
 
 
 class Run:
     """One installation under faults."""
 
-    def __init__(self, settings: Settings, seed: int, stopped_s: float, say: Callable[[str], None]) -> None:
-        self.settings, self.stopped_s, self.say, self.random = settings, stopped_s, say, random.Random(seed)
-        self.processes = Supervisor(settings)
+    def __init__(self, installation: Installation, seed: int, stopped_s: float) -> None:
+        self.installation, self.stopped_s, self.random = installation, stopped_s, random.Random(seed)
+        self.settings, self.say, self.processes = installation.settings, installation.say, installation.processes
+        settings = self.settings
         self.keys = load_keys(settings)
         self.garbage = Sender(settings, "producer")
         self.report = Report(seed, settings.producer.rate, f"{os.cpu_count()} cores, Python {platform.python_version()}")
@@ -136,13 +141,10 @@ class Run:
             self.report.garbage += self.garbage.settle().acknowledged
         self.say("waiting until all is read ...")
         self._until("all is read", lambda: self._behind() == 0, READ_WITHIN_S)
-        verified = subprocess.run([sys.executable, "-m", "engine.cli", "verify", "--json"], cwd=CLONE, check=False,
-                                  env={**os.environ, "ROLLCALL_HOME": str(self.settings.home)}, capture_output=True, text=True)
-        self.say(verified.stderr)
-        said = json.loads(verified.stdout)
+        said = self.installation.verified()
         report = self.report
         report.rows, report.dead_letters = said["rows"], said["dead_letters"]
-        report.mismatches = len(said["findings"]) + said["more"] + (verified.returncode != 0 and not said["findings"])
+        report.mismatches = len(said["findings"]) + said["more"] + (said["exit"] != 0 and not said["findings"])
         report.findings = said["findings"]
         report.records = sum(self._ends().values()) - report.garbage
         report.people_made, report.lost = self._missing()
@@ -200,7 +202,7 @@ class Run:
         if target != "supervisord":
             yield
             return
-        with subprocess.Popen([sys.executable, "-m", "engine.cli", "up"], cwd=CLONE, stdout=subprocess.DEVNULL,
+        with subprocess.Popen(self.installation.command("up"), cwd=CLONE, stdout=subprocess.DEVNULL,
                               env={**os.environ, "ROLLCALL_HOME": str(self.settings.home)}) as up:
             yield
         assert up.returncode == 0, "up"
@@ -233,15 +235,8 @@ class Run:
         return time.monotonic() - began
 
     def _until(self, what: str, condition: Callable[[], bool], limit_s: float) -> None:
-        limit = time.monotonic() + limit_s
-        while True:
-            with suppress(RollcallError):
-                if condition():
-                    return
-            if time.monotonic() > limit:
-                lines = "\n".join(line for name in ("stream", "producer") for line in self.processes.tail(name, 12))
-                raise AssertionError(f"{what}: not within {limit_s:.0f} s. {self.processes.status()}\n{lines}")
-            time.sleep(1.5)    # each look signs in to Kafka and MongoDB, which the programs looked at pay for
+        """Each look signs in to Kafka and MongoDB, which the programs looked at pay for."""
+        self.installation.until(what, condition, limit_s, every_s=1.5)
 
     def _ends(self) -> dict[int, int]:
         topic = self.settings.kafka.topic
@@ -322,14 +317,9 @@ def plan(each: int, seed: int, outage_s: float) -> list[str]:
 def run(home: Path, kinds: list[str], seed: int, rate: float, say: Callable[[str], None],
         stopped_s: float = STOPPED_S) -> Report:
     """Sets an installation up in an empty folder, lets the faults happen, compares, ends everything."""
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "settings.toml").write_text(settings_toml(
-        producer={"source": "synthetic", "rate": rate}, spark={"driver_memory": "1g"}))
-    os.environ["ROLLCALL_HOME"] = str(home)
-    settings, began = load(), time.monotonic()
-    try:
-        stack.servers_up(settings, say)
-        one = Run(settings, seed, stopped_s, say)
+    began = time.monotonic()
+    with installed(home, say, producer={"source": "synthetic", "rate": rate}, spark={"driver_memory": "1g"}) as installation:
+        one = Run(installation, seed, stopped_s)
         one.processes.start("stream", "producer")
         one.flows_again(time.monotonic())
         one.processes.stop("stream")    # once well, as in any installation that is not new: engine/spark/archive.py
@@ -342,9 +332,6 @@ def run(home: Path, kinds: list[str], seed: int, rate: float, say: Callable[[str
         report = one.finish()
         report.seconds = round(time.monotonic() - began)
         return report
-    finally:
-        Supervisor(settings).close()
-        assert left_over(settings, (*SERVERS, *PROGRAMS)) == []
 
 
 def table(report: Report) -> str:
@@ -370,8 +357,7 @@ def main(
     """Runs the plan; exit 1 if anything is lost, double or different."""
     chosen = [kind for kind in plan(each, seed, outages) if not kinds or kind in kinds.split(",") or kind.startswith("outage")]
     with tempfile.TemporaryDirectory(prefix="rollcall-faults-") as home:
-        report = run(Path(home) / "var", chosen, seed, rate, lambda text: typer.echo(
-            f"{datetime.now(UTC):%H:%M:%S} {text}", err=True))
+        report = run(Path(home) / "var", chosen, seed, rate, say)
     typer.echo(table(report))
     said = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "ok": report.ok, **asdict(report)}
     typer.echo(json.dumps({key: value for key, value in said.items() if key != "faults"}, indent=1))

@@ -10,6 +10,8 @@ from datetime import date
 
 DAYS_A_YEAR = 365.2425
 DAY_OF_MONTH = 15
+BAND = 10
+"""Years in an age band."""
 
 
 def merged(births: Iterable[Mapping[str, int]]) -> dict[str, int]:
@@ -38,3 +40,22 @@ def average_age(births: Mapping[str, int], today: date) -> float | None:
     if not people:
         return None
     return sum(age(month, today) * count for month, count in births.items()) / people
+
+
+def by_band(births: Iterable[Mapping[str, Mapping[str, int]]], today: date) -> Counter[tuple[str, int]]:
+    """People by gender and by the age at which their band begins. births: gender -> month -> people, of each nationality.
+
+    >>> by_band([{"male": {"1985-07": 2}}], date(2026, 11, 28))
+    Counter({('male', 40): 2})
+    """
+    found: Counter[tuple[str, int]] = Counter()
+    for genders in births:
+        for gender, months in genders.items():
+            for month, people in months.items():
+                found[gender, int(age(month, today)) // BAND * BAND] += people
+    return found
+
+
+def band(begins: int) -> str:
+    """A band as it is written: `30-39`."""
+    return f"{begins}-{begins + BAND - 1}"

@@ -35,14 +35,15 @@ from cassandra.pool import NoConnectionsAvailable
 from cassandra.query import named_tuple_factory
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from pydantic import SecretStr
-from pymongo import MongoClient
 
 from engine import secrets, topics
+from engine.addresses import addresses
 from engine.errors import OffsetsLost, RollcallError, SignInRefused, StoreAway, StoreRefused
 from engine.kafka_signin import connected
+from engine.mongo import mongo_client as mongo_client
 from engine.settings import Settings
 
-for _driver in ("kafka", "cassandra", "pymongo"):
+for _driver in ("kafka", "cassandra"):    # pymongo's: engine/mongo.py
     # What they log repeats, as tracebacks, what our errors say in a sentence; at DEBUG whole records stand in it.
     logging.getLogger(_driver).addHandler(logging.NullHandler())
     logging.getLogger(_driver).propagate = False
@@ -61,7 +62,7 @@ class Role(NamedTuple):
 
 def kafka_admin(settings: Settings, principal: str) -> KafkaAdminClient:
     """An administrator's client, connected; the caller closes it. Raises StoreAway, SignInRefused."""
-    with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
+    with mapped(f"signing in to Kafka at {settings.kafka_address}", principal):
         return connected(KafkaAdminClient, _kafka_options(settings, principal))
 
 
@@ -85,7 +86,7 @@ def kafka_producer(settings: Settings, principal: str, **options: Any) -> KafkaP
         "max_block_ms": limit_ms,
         "allow_auto_create_topics": False,
     }
-    with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
+    with mapped(f"signing in to Kafka at {settings.kafka_address}", principal):
         return connected(KafkaProducer, {**ours, **options})
 
 
@@ -101,7 +102,7 @@ def kafka_consumer(settings: Settings, principal: str, **options: Any) -> KafkaC
         "auto_offset_reset": "none",
         "allow_auto_create_topics": False,
     }
-    with mapped(f"signing in to Kafka at {settings.kafka.bootstrap}", principal):
+    with mapped(f"signing in to Kafka at {settings.kafka_address}", principal):
         return connected(KafkaConsumer, {**ours, **options})
 
 
@@ -129,16 +130,18 @@ def cassandra_session(settings: Settings, principal: str, role: Role | None = No
     role: under which the principal works, if not its own. Consistency, time-out and data centre are those of the
     settings. Raises StoreAway, SignInRefused.
     """
-    ours, signed_in = settings.cassandra, role or Role(principal, secrets.password(settings, principal))
+    ours, signed_in = settings.cassandra, role or Role(*secrets.account(settings, principal, "cassandra"))
     profile = ExecutionProfile(
         load_balancing_policy=TokenAwarePolicy(DCAwareRoundRobinPolicy(local_dc=ours.datacenter)),
         consistency_level=cassandra.ConsistencyLevel.name_to_value[ours.consistency],
+        # of conditional writes: what is decided is decided among the nodes here, as all else is
+        serial_consistency_level=cassandra.ConsistencyLevel.LOCAL_SERIAL,
         request_timeout=ours.request_timeout_s,
         row_factory=named_tuple_factory,
     )
-    with mapped(f"signing in to Cassandra at {ours.host}:{ours.port}", principal):
+    with mapped(f"signing in to Cassandra at {settings.cassandra_address}", principal):
         cluster = Cluster(
-            [ours.host], port=ours.port, protocol_version=CASSANDRA_PROTOCOL,
+            addresses(settings.cassandra_address), protocol_version=CASSANDRA_PROTOCOL,
             auth_provider=PlainTextAuthProvider(signed_in.name, signed_in.password.get_secret_value()),
             execution_profiles={EXEC_PROFILE_DEFAULT: profile},
             connect_timeout=ours.request_timeout_s, control_connection_timeout=ours.request_timeout_s,
@@ -155,22 +158,6 @@ def cassandra_session(settings: Settings, principal: str, role: Role | None = No
         yield session
     finally:
         cluster.shutdown()
-
-
-def mongo_client(settings: Settings, principal: str) -> MongoClient[dict[str, Any]]:
-    """A client of MongoDB or FerretDB; the caller closes it (or uses it as a context manager).
-
-    It signs in with its first request, so wrap requests in `mapped`. Times are read as aware UTC datetimes.
-    """
-    ours = settings.mongo
-    limit_ms = ours.request_timeout_s * 1000
-    return MongoClient(
-        ours.host, ours.port, username=principal,
-        password=secrets.password(settings, principal).get_secret_value(),
-        authSource=ours.auth_source, authMechanism="SCRAM-SHA-256", appname=f"rollcall-{principal}",
-        timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms, connectTimeoutMS=limit_ms,
-        tz_aware=True, uuidRepresentation="standard",
-    )
 
 
 @contextmanager
@@ -207,7 +194,7 @@ def translated(error: BaseException, what: str, principal: str = "") -> Rollcall
     if _away(error):
         return StoreAway(
             f"{store} does not answer while {what}{who} ({seen}). "
-            "`rollcall status` shows what runs, `rollcall up` starts what does not.", store)
+            "`rollcall status` shows what runs, `rollcall up` starts what of ours does not.", store)
     return StoreRefused(
         f"{store} cannot do what was asked while {what}{who} ({seen}). "
         "`rollcall up` brings topics, tables and indexes up to date; `rollcall logs` shows what the server says.")
@@ -298,13 +285,14 @@ def _seen(error: BaseException) -> str:
 
 def _kafka_options(settings: Settings, principal: str) -> dict[str, Any]:
     limit_ms = settings.kafka.request_timeout_s * 1000
+    name, password = secrets.account(settings, principal, "kafka")
     return {
-        "bootstrap_servers": settings.kafka.bootstrap,
+        "bootstrap_servers": settings.kafka_address,
         "client_id": f"rollcall-{principal}",
         "security_protocol": "SASL_PLAINTEXT",
         "sasl_mechanism": "SCRAM-SHA-256",
-        "sasl_plain_username": principal,
-        "sasl_plain_password": secrets.password(settings, principal).get_secret_value(),
+        "sasl_plain_username": name,
+        "sasl_plain_password": password.get_secret_value(),
         "request_timeout_ms": limit_ms,
         "bootstrap_timeout_ms": limit_ms,
     }

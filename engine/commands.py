@@ -92,9 +92,9 @@ def _carried_out(verdict: Verdict, command: Command) -> Verdict:
             marker = replace(marker, erased=True, not_before=max(marker.not_before, command.at), pins="", rectified=-1)
         case "lift" if marker.erased:
             marker = replace(marker, erased=False, not_before=max(marker.not_before, command.at))
-        case "expire":
+        case "expire" if not marker.restricted:    # who restricts may want them kept (Art. 18)
             marker = replace(marker, not_before=max(marker.not_before, command.cut_off))
-        case "rectify":
+        case "rectify" if not marker.erased:    # else what the erasure took away would stand again, in the marker
             marker = replace(marker, pins=pins.over(marker.pins, command.pins), rectified=command.offset)
         case "restrict" | "unrestrict":
             marker = replace(marker, restricted=command.verb == "restrict")
@@ -145,6 +145,11 @@ def send(settings: Settings, keys: KeyRing, verb: str, uuid: str = "", request: 
     if say is not None:
         say(f"command {verb} ({request}) is on the control topic at offset {offset}")
     return offset
+
+
+def send_erasures(settings: Settings, keys: KeyRing, people: Sequence[str], request: str) -> int:
+    """Appends one `erase` a person; returns the offset of the last. people: not empty."""
+    return _append(settings, request, [encode(keys, "erase", request, uuid) for uuid in people])
 
 
 def send_expiries(settings: Settings, keys: KeyRing, people: Sequence[str], cut_off: int, request: str) -> int:

@@ -3,7 +3,8 @@
 RollcallError
 ├── Retryable                 the same call may succeed later: waited for, visibly
 │   ├── StoreAway             Kafka, Cassandra or MongoDB does not answer
-│   └── SourceAway            the source of people answers with an error, slowly or not at all
+│   ├── SourceAway            the source of people answers with an error, slowly or not at all
+│   └── ReceiverAway          whoever is to be told of alerts does not take a message
 └── Final                     the same call fails again: somebody must act
     ├── SettingsInvalid       a setting is missing, malformed or contradicts another
     ├── ToolMissing           Java, Maven, Go or another program is not on this machine
@@ -19,6 +20,7 @@ RollcallError
     ├── LeaseLost             another stream took over while this one ran
     ├── OffsetsLost           the topic no longer holds records that were not read yet
     ├── CommandRefused        a command on the control topic cannot be made or read
+    │   └── CommandUnread     it was sent, and the stream could not read it
     └── NotServed             the stream did not carry out a command within the time given
 
 Each message says what was received, what is allowed and what to run next:
@@ -54,6 +56,10 @@ class StoreAway(Retryable):
 
 class SourceAway(Retryable):
     """The source of people answers with an error, slowly or not at all."""
+
+
+class ReceiverAway(Retryable):
+    """Whoever is to be told of alerts does not take a message."""
 
 
 class Final(RollcallError):
@@ -142,6 +148,10 @@ class CommandRefused(Final):
     """A command on the control topic cannot be made or read."""
 
     exit_code = 65    # EX_DATAERR
+
+
+class CommandUnread(CommandRefused):
+    """A command was sent, and the stream could not read it: it stands, and may be carried out with the right keys."""
 
 
 class NotServed(Final):

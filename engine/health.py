@@ -4,25 +4,30 @@ A hop is ok when its program runs *and* it answers *and* what it last did is rec
 """
 
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
 
 from kafka import KafkaConsumer, TopicPartition
 from pymongo.database import Database
 
+from engine.alerts.section import SAYS
 from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
+from engine.compliance import retention
 from engine.errors import RollcallError, StoreAway
+from engine.log_lines import OURS, as_text
 from engine.processes import ENDED_WELL, PROGRAMS, Processes
 from engine.processes import Status as Program
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.stores import dead_letters
+from engine.stores.records import Records
 from engine.stores.status import Status
 
 STALE_S = 30.0
@@ -35,16 +40,27 @@ COUNT_WITHIN_S = 3.0
 """Seconds a count of all rows may take; a status that is slow is no status."""
 
 LETTERS_COUNTED = 5000
-"""Records of the dead-letter topic that a status reads through: about half a second."""
+"""Offsets of the dead-letter topic that one look reads through: about half a second."""
+
+NOT_COUNTED = "more dead letters than can be counted here: `rollcall dead-letters list`"
 
 PAGES = ("view", "console")
 """Programs that serve pages: what is asked of them is whether they do."""
 
+STARTABLE = ("producer", "stream")
+"""Programs that have a Start on the console."""
+
 PAGE_WITHIN_S = 5.0
 
 LAST_LINES = 200
-_OURS = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ ")
-"""How a line of our programs' logs begins (engine/cli/output.py)."""
+_OURS = re.compile(f"{OURS.pattern}(?!{SAYS})")
+"""How a line of our programs' logs begins; what alerts say in between is not what the keeper came to."""
+
+_FAILED = re.compile(r" (Tried|Looked at) again in \d+ s\.$")
+"""How the keeper ends what it says of a run that came to nothing (engine/cli/retention.py)."""
+
+MEASURES_WITHIN = timedelta(hours=1)
+"""A keeper that has run so long has had its chance to measure again, however long it did not run before."""
 
 Facts = dict[str, Any]
 
@@ -57,6 +73,14 @@ class Hop:
     ok: bool
     says: str
     facts: Facts = field(default_factory=dict)
+
+
+class Rows(NamedTuple):
+    """How many rows stand. restricted: those of people who are restricted, which no aggregate counts; None when these could
+    not be counted in time."""
+
+    all: int
+    restricted: int | None
 
 
 class Stores(Protocol):
@@ -74,10 +98,13 @@ class Stores(Protocol):
     def kafka(self) -> AbstractContextManager[KafkaConsumer]:
         """A consumer nobody else uses meanwhile."""
 
-    def letters(self) -> dict[str, int]:
-        """How many dead letters are in each state."""
+    def letters(self) -> dict[str, int] | None:
+        """How many dead letters are in each state; None when they cannot be counted in the time a look may take."""
 
-    def rows(self) -> int | None:
+    def records(self) -> AbstractContextManager[Records]:
+        """What the keeper's runs came to, among what the officer keeps."""
+
+    def rows(self) -> "Rows | None":
         """How many rows there are; None when they cannot be counted in the time a look may take."""
 
 
@@ -107,10 +134,20 @@ class Opened:
         finally:
             consumer.close()
 
-    def letters(self) -> dict[str, int]:
-        return dead_letters.read(self.settings, self.principal, self._keys()).counts
+    def letters(self) -> dict[str, int] | None:
+        topic = self.settings.kafka.dead_topic
+        with mapped("looking at the topics", self.principal), self.kafka() as consumer:
+            places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
+            ends, firsts = (consumer.end_offsets(places), consumer.beginning_offsets(places)) if places else ({}, {})
+        held = sum(ends[place] - firsts[place] for place in places)
+        return None if held > LETTERS_COUNTED else dead_letters.read(self.settings, self.principal, self._keys()).counts
 
-    def rows(self) -> int | None:
+    @contextmanager
+    def records(self) -> Iterator[Records]:
+        with Records.opened(self.settings, "inspector") as records:
+            yield records
+
+    def rows(self) -> Rows | None:
         with self.cassandra() as session:
             return counted(self.settings, session)
 
@@ -118,19 +155,34 @@ class Opened:
         return load_keys(self.settings)
 
 
-def look(stores: Stores, processes: Processes) -> list[Hop]:
-    """Every hop in the order of the flow. Does not raise for what is away: that is what it reports."""
+def look(stores: Stores, processes: Processes, *names: str) -> list[Hop]:
+    """Every hop, or those of these names, in the order of the flow. Does not raise for what is away: it reports that."""
     programs = processes.status()
     hops = [("producer", _producer), ("kafka", _kafka), ("stream", _stream), ("cassandra", _cassandra),
-            ("mongo", _mongo), ("view", _view), ("console", _console)]
-    return [_hop(name, programs[name], ask, stores, processes) for name, ask in hops]
+            ("mongo", _mongo), ("view", _view), ("console", _console),
+            ("keeper", lambda stores: _keeper(stores, programs["keeper"], processes))]
+    found = [_hop(name, programs[name], ask, stores, processes) for name, ask in hops if name in (names or programs)]
+    if {"kafka", "mongo"} <= {hop.name for hop in found if hop.ok}:    # else it would be waited for once more
+        found = [replace(hop, facts={**hop.facts, **_behind(stores)}) if hop.name == "stream" and "behind" not in hop.facts
+                 else hop for hop in found]
+    return found
 
 
-def counted(settings: Settings, session: Any) -> int | None:
-    """All rows, if they can be counted in COUNT_WITHIN_S."""
+def counted(settings: Settings, session: Any) -> Rows | None:
+    """All rows, if they can be counted in COUNT_WITHIN_S, and those of restricted people, if the first took less than half."""
+    began = time.monotonic()
+    if (every := _counted(settings, session, "", COUNT_WITHIN_S)) is None:
+        return None
+    left = COUNT_WITHIN_S - (time.monotonic() - began)
+    aside = _counted(settings, session, " WHERE counted = false ALLOW FILTERING", left) if left > COUNT_WITHIN_S / 2 else None
+    return Rows(every, aside)
+
+
+def _counted(settings: Settings, session: Any, which: str, within_s: float) -> int | None:
     try:
         with mapped("counting rows"):
-            found = session.execute(f"SELECT COUNT(*) FROM {settings.cassandra.keyspace}.profiles", timeout=COUNT_WITHIN_S)
+            table = f"{settings.cassandra.keyspace}.profiles"
+            found = session.execute(f"SELECT COUNT(*) FROM {table}{which}", timeout=within_s)
             return int(found.one()[0])
     except StoreAway:    # a time-out: whether it answers at all was asked before
         return None
@@ -149,23 +201,27 @@ def turned_since(settings: Settings, moment: datetime) -> bool:
 def _hop(name: str, program: Program, ask: Callable[[Stores], tuple[bool, str, Facts]], stores: Stores,
          processes: Processes) -> Hop:
     known: Facts = {"program": program.state}
-    if program.state != "running":
+    where = ""
+    if program.state == "elsewhere":
+        known["address"], where = program.note, f"elsewhere ({program.note}): "
+    elif program.state != "running":
         return Hop(name, False, _not_running(name, program, _last_line(processes, name)), known)
     try:
         ok, says, facts = ask(stores)
     except RollcallError as error:
         if name not in PROGRAMS or name in PAGES:
-            return Hop(name, False, str(error), known)
+            return Hop(name, False, f"{where}{error}", known)
         # a program of ours that runs but cannot be asked: what it said last
         return Hop(name, False, f"it runs, but cannot be asked: {error} It said last: {_last_line(processes, name)}", known)
-    return Hop(name, ok, says, {**known, **facts})
+    return Hop(name, ok, f"{where}{says}", {**known, **facts})
 
 
 def _not_running(name: str, program: Program, last: str) -> str:
     """Why a program does not run, and what to do."""
     note = f" ({program.note})" if program.note else ""
     since = f" since {program.since:%Y-%m-%d %H:%M:%S} UTC" if program.since else ""
-    remedy = "`rollcall stream start` starts it" if name == "stream" else "`rollcall up` starts it"
+    by_command = "`rollcall stream start`" if name == "stream" else "`rollcall up`"
+    remedy = f"{by_command}, or Start on its page of the console, starts it" if name in STARTABLE else f"{by_command} starts it"
     said = f" It said last: {last}" if last else ""
     match program.state:
         case "starting" | "stopping":
@@ -180,7 +236,7 @@ def _not_running(name: str, program: Program, last: str) -> str:
 
 def _last_line(processes: Processes, name: str) -> str:
     """The last line of a program's log that is its own (it begins with the time), for Java may go on talking after it."""
-    lines = [line.strip() for line in reversed(processes.tail(name, LAST_LINES)) if line.strip()]
+    lines = [line.strip() for line in map(as_text, reversed(processes.tail(name, LAST_LINES))) if line.strip()]
     return next((line for line in lines if _OURS.match(line)), lines[0] if lines else "")
 
 
@@ -201,9 +257,8 @@ def _kafka(stores: Stores) -> tuple[bool, str, Facts]:
     with mapped("looking at the topics", stores.principal), stores.kafka() as consumer:
         ends = {topic: sum(_ends(consumer, topic).values()) for topic in (kafka.topic, kafka.control_topic, kafka.dead_topic)}
     says, facts = f"{ends[kafka.topic]} records ever appended, repeats included", Facts(ends=ends)
-    if ends[kafka.dead_topic] > LETTERS_COUNTED:
-        return True, f"{says}; more dead letters than can be counted here: `rollcall dead-letters list`", facts
-    counts = stores.letters()
+    if (counts := stores.letters()) is None:
+        return True, f"{says}; {NOT_COUNTED}", facts
     standing = counts[dead_letters.WAITING] + counts[dead_letters.SENT]
     return True, f"{says}; {standing} dead letters", {**facts, "dead_letters": counts, "standing": standing}
 
@@ -236,13 +291,28 @@ def _stream(stores: Stores) -> tuple[bool, str, Facts]:
     return behind == 0 or since <= TURN_WITHIN_S, says, facts
 
 
+def _behind(stores: Stores) -> Facts:
+    """How much of the topic of people is still to be read, for a stream that does not go on: just then one wants to know it.
+    Nothing where a store is away."""
+    try:
+        with stores.mongo() as database:
+            figures = Status(database).read("figures") or {"offsets": {}}
+        with mapped("looking at the topics", stores.principal), stores.kafka() as consumer:
+            return {"behind": backlog(consumer, stores.settings.kafka.topic, figures["offsets"])}
+    except RollcallError:    # the hop of the store says so
+        return {}
+
+
 def _cassandra(stores: Stores) -> tuple[bool, str, Facts]:
     table = f"{stores.settings.cassandra.keyspace}.profiles"
     with stores.cassandra() as session, mapped("reading rows", stores.principal):
         session.execute(f"SELECT uuid FROM {table} LIMIT 1").one()
     if (rows := stores.rows()) is None:
         return True, f"it answers; more rows than can be counted in {COUNT_WITHIN_S:.0f} s", {}
-    return True, f"{rows} rows", {"rows": rows}
+    if rows.restricted is None:
+        return True, f"{rows.all} rows", {"rows": rows.all}
+    aside = f", {rows.restricted} of them of restricted people, who are not counted" if rows.restricted else ""
+    return True, f"{rows.all} rows{aside}", {"rows": rows.all, "restricted": rows.restricted}
 
 
 def _mongo(stores: Stores) -> tuple[bool, str, Facts]:
@@ -254,12 +324,34 @@ def _mongo(stores: Stores) -> tuple[bool, str, Facts]:
 
 def _view(stores: Stores) -> tuple[bool, str, Facts]:
     view = stores.settings.view
-    return _page(f"http://{view.host}:{view.port}/", view.refresh_s)
+    return _page(f"http://{view.host}:{view.port}/", PAGE_WITHIN_S)
 
 
 def _console(stores: Stores) -> tuple[bool, str, Facts]:
     console = stores.settings.console
     return _page(f"http://{console.host}:{console.port}/", PAGE_WITHIN_S)
+
+
+def _keeper(stores: Stores, program: Program, processes: Processes) -> tuple[bool, str, Facts]:
+    """The keeper serves nothing that could be asked: what it said since its start, when it has said something, and whether it
+    has measured lately. Where its measurements cannot be read the hop of Cassandra says so."""
+    last = _last_line(processes, "keeper")
+    spoke = bool(_OURS.match(last)) and program.since is not None and last >= f"{program.since:%Y-%m-%d %H:%M:%S}"
+    if spoke and _FAILED.search(last):
+        return False, f"its last run failed: {last}", {}
+    says = f"it said last: {last}" if spoke else "it waits for its next run"
+    now = datetime.now(UTC)
+    try:
+        with stores.records() as records:
+            kept = retention.newest(records)
+    except RollcallError:
+        return True, says, {}
+    measured = {"measured": kept.at} if kept else {}
+    if retention.stale(stores.settings, kept, now) and program.since is not None and now - program.since > MEASURES_WITHIN:
+        when = f"its last measurement is of {kept.at:%Y-%m-%d %H:%M:%S} UTC" if kept else "it has not measured anything yet"
+        return False, (f"{when}, and it should measure every {stores.settings.governance.retention_hours:g} hours; `rollcall "
+                       f"logs keeper` shows what it does. {says[0].upper()}{says[1:]}"), measured
+    return True, says, measured
 
 
 def _page(address: str, within_s: float) -> tuple[bool, str, Facts]:

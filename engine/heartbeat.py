@@ -29,7 +29,7 @@ class Heartbeat:
     def __init__(self, settings: Settings, principal: str) -> None:
         self._settings = settings
         self._client = mongo_client(settings, principal)
-        self._next = 0.0
+        self._next = self._store_from = 0.0
         self._quiet_s = QUIET_S
         self._sent: deque[tuple[float, int]] = deque()
 
@@ -38,19 +38,22 @@ class Heartbeat:
         """Whether a second has passed since the last."""
         return time.monotonic() >= self._next
 
-    def beat(self, sent: int, facts: dict[str, Any]) -> None:
-        """Writes the document; a failure is passed over."""
+    def beat(self, sent: int, facts: dict[str, Any]) -> dict[str, Any]:
+        """Makes the document, writes it and returns it; a failure to write is passed over."""
         now = time.monotonic()
         self._next = now + EVERY_S
         document = {"_id": "producer", **facts, "sent": sent, "rate": self._rate(now, sent), "at": datetime.now(UTC)}
+        if now < self._store_from:
+            return document
         try:
             with pymongo.timeout(LONGEST_WAIT_S):
                 self._client[self._settings.mongo.database].pipeline_status.replace_one(
                     {"_id": "producer"}, document, upsert=True)
             self._quiet_s = QUIET_S
         except PyMongoError:
-            self._next = time.monotonic() + self._quiet_s
+            self._store_from = time.monotonic() + self._quiet_s
             self._quiet_s = min(self._quiet_s * 2, LONGEST_QUIET_S)
+        return document
 
     def close(self) -> None:
         """Lets go of the store."""

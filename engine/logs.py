@@ -1,6 +1,7 @@
 """Logs without people in them: what every program of ours does before it logs or ends with an error.
 
     discreet()    # once, when a program begins: from then on every log record, uncaught error and warning is looked through
+    line(text)    # a line of a program's log, in the form of `logs.form` (engine/log_lines.py)
 
 Of an error of ours the message is shown, of the system's what the system says, of any other only its type and where it
 was met: a driver or a parser quotes what it was given, and a name in the middle of a sentence is recognised by no pattern.
@@ -20,6 +21,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, TextIO
 
+from engine import log_lines
 from engine.errors import RollcallError
 from governance.free_text import FEWEST_DIGITS, scrubbed, scrubbed_value
 from governance.masking import HIDDEN
@@ -52,6 +54,12 @@ def discreet() -> None:
     if threading.excepthook is threading.__excepthook__:
         threading.excepthook = _thread_ended
     warnings.showwarning = _warned
+
+
+def line(text: str, level: str = "info") -> str:
+    """A line of a program's log, without its end. JSON goes to where logs of many are kept, so of it nothing is shown that is
+    recognised of a person, even where it is a sentence of ours."""
+    return log_lines.line(scrubbed(text) if log_lines.json_wanted() else text, level)
 
 
 def said(error: BaseException) -> str:
@@ -98,6 +106,8 @@ class _Records:
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._made(*args, **kwargs)
         self._discreet.filter(record)
+        if record.name:    # of one that is made of a dictionary it is not known yet
+            log_lines.set_formatters(record.name)
         return record
 
 
@@ -211,7 +221,7 @@ def _told(head: str, error: BaseException | None) -> None:
             text = "".join(traced(error)) if error is not None else ""
         except Exception as failed:
             text = f"{type(error).__name__} ({type(failed).__name__})\n"
-        sys.stderr.write(head + text)
+        sys.stderr.write(line((head + text).rstrip("\n"), "error") + "\n" if log_lines.json_wanted() else head + text)
 
 
 def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
@@ -231,4 +241,5 @@ def _warned(message: Warning | str, category: type[Warning], filename: str, line
             line: str | None = None) -> None:
     text = scrubbed(str(message)) if issubclass(category, OF_CODE) else WITHHELD
     with suppress(OSError, ValueError):
-        (file or sys.stderr).write(f"{filename}:{lineno}: {category.__name__}: {text}\n")
+        told = f"{filename}:{lineno}: {category.__name__}: {text}"
+        (file or sys.stderr).write(f"{log_lines.line(told, 'warning') if log_lines.json_wanted() else told}\n")

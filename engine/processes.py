@@ -9,7 +9,6 @@
 
 import hashlib
 import os
-import shlex
 import subprocess
 import sys
 import tempfile
@@ -20,34 +19,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from string import Template
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 import psutil
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
-from engine import secrets
-from engine.errors import FOR_A_PERSON, Final, ServerFailed, meaning
-from engine.native import cassandra, kafka, mongo
-from engine.native.server import Server, private_folder
+from engine import secrets, shut
+from engine.addresses import OF_THIS_MACHINE
+from engine.errors import Final, ServerFailed, meaning
+from engine.native.server import private_folder
 from engine.settings import CLONE, Settings, outer_environment
+from engine.supervisord import PROGRAMS as PROGRAMS
+from engine.supervisord import SERVERS as SERVERS
+from engine.supervisord import configuration, named, native_servers
 
-SERVERS: dict[str, Server] = {"kafka": kafka, "mongo": mongo, "cassandra": cassandra}
-PROGRAMS = ("stream", "producer", "view", "console", "keeper")
-
-State = Literal["running", "starting", "stopping", "stopped", "ended", "failing", "failed"]
-"""ended: by itself, as it may; failing: dies and is started again; failed: given up."""
+State = Literal["running", "starting", "stopping", "stopped", "ended", "failing", "failed", "elsewhere"]
+"""ended: by itself, as it may; failing: dies and is started again; failed: given up; elsewhere: not ours to run."""
 
 STATES: dict[str, State] = {
     "RUNNING": "running", "STARTING": "starting", "STOPPING": "stopping", "STOPPED": "stopped", "EXITED": "ended",
     "BACKOFF": "failing", "FATAL": "failed"}
-
-BELIEVED_AFTER_S = 5
-"""Seconds a stream or producer must live before supervisord takes note of the exit code it ends with; sooner it is tried
-again whatever the code says, so a program that ends for good lives a little longer (engine/cli)."""
-
-FOR_GOOD = ",".join(["0", *sorted({str(kind.exit_code) for kind in FOR_A_PERSON})])
-"""Exit codes after which a program is not started again: it has ended well, or only a person can put it right."""
 
 FAILS: tuple[State, ...] = ("failing", "failed")
 FAILING_LINES = 1000
@@ -55,11 +46,13 @@ ENDED_WELL = "ended by itself"
 
 SOCKET_LENGTH = 90    # bytes; Linux allows 107, and supervisord binds `<socket>.<pid>` first
 LIMIT_S = 30
+ANSWERS_WITHIN_S = 30    # of a supervisord that is started
 
 
 @dataclass(frozen=True)
 class Status:
-    """One program at one moment. since: start of its present state; note: why it ended, where that is known."""
+    """One program at one moment. since: start of its present state; note: why it ended, or where it runs, where that is
+    known."""
 
     name: str
     state: State
@@ -85,11 +78,16 @@ class Processes(Protocol):
 
 
 class Supervisor:
-    """`Processes` by a supervisord of this installation, behind a socket that only its owner can open."""
+    """`Processes` by a supervisord of this installation, behind a socket that only its owner can open.
+
+    A program may have a supervisord of its own instead (`run`), in another terminal or container with the same folder: it
+    is asked through that one's socket, by whoever holds this object.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.configuration = settings.run / "supervisord.conf"
+        self.servers = native_servers(settings)
+        self.configuration = self._file("")
 
     def open(self) -> None:
         """Starts supervisord, and with it the servers; idempotent. Raises ServerFailed when it does not come up."""
@@ -97,7 +95,7 @@ class Supervisor:
         if self.alive():
             if changed:
                 self._adopt()
-            self.start(*SERVERS)
+            self.start(*self.servers)
             return
         ended = subprocess.run(
             [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.configuration)], cwd=CLONE, check=False,
@@ -106,43 +104,67 @@ class Supervisor:
         if ended.returncode:
             raise ServerFailed(f"supervisord does not start (exit code {ended.returncode}): {ended.stdout.strip()}. "
                                f"Its configuration is {self.configuration}.")
-        limit = time.monotonic() + LIMIT_S
+        limit = time.monotonic() + ANSWERS_WITHIN_S
         while not self.alive():
             if time.monotonic() > limit:
-                raise ServerFailed(f"supervisord does not answer within {LIMIT_S} s. "
+                raise ServerFailed(f"supervisord does not answer within {ANSWERS_WITHIN_S} s. "
                                    f"See {self.settings.logs_dir / 'supervisord.log'}.")
             time.sleep(0.05)
 
     def close(self) -> None:
-        """Ends every program, then supervisord, then what was left by a supervisord that was killed; idempotent."""
-        if self.alive():
-            self.stop(*PROGRAMS)
-            self.stop(*SERVERS)
-            with self._rpc() as supervisor:
-                pid = supervisor.getPID()
-                supervisor.shutdown()
-            _wait_gone([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
-        _wait_gone(left_over(self.settings), "terminate")
+        """Ends every program, then each supervisord, then what was left by one that was killed; idempotent."""
+        self.stop(*PROGRAMS)
+        self.stop(*(name for name, status in self.status().items() if name in SERVERS and status.pid))
+        for keeper in (*self.apart(), ""):
+            if self._answers(keeper):
+                with self._rpc_of(keeper) as supervisor:
+                    pid = supervisor.getPID()
+                    supervisor.shutdown()
+                # in another container the number is of somebody else here
+                _wait_gone([one for one in psutil.process_iter() if one.pid == pid and _keeps(one, {str(self._file(keeper))})])
+        _wait_gone(self.orphans(), "terminate")
+
+    def run(self, name: str) -> NoReturn:
+        """Becomes a supervisord in the foreground that keeps this one program. Raises ServerFailed when another keeps it,
+        KeptShut."""
+        shut.require_open(self.settings, name)
+        if self.status()[name].pid or self._own(name):
+            raise ServerFailed(f"{name} of {self.settings.home} is kept by another supervisord already: `rollcall status` "
+                               "shows it.")
+        _wait_gone(left_over(self.settings, (name,)), "kill")
+        self._configure(name)
+        os.chdir(CLONE)
+        os.execve(sys.executable, [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c",  # noqa: S606
+                                   str(self._file(name))], {**outer_environment(), "TZ": "UTC"})
+
+    def orphans(self) -> list[psutil.Process]:
+        """What no supervisord of ours that answers is an ancestor of, for it was killed or its socket is gone; in the latter
+        case it comes first: it would start again what is ended."""
+        files = {str(self._file(only)): self._answers(only) for only in ("", *PROGRAMS)}
+        unheard = {file for file, answers in files.items() if not answers}
+        return [*(one for one in psutil.process_iter() if _keeps(one, unheard) and _settled(one)),
+                *(one for one in left_over(self.settings) if not _kept(one, {*files} - unheard))]
+
+    def apart(self) -> list[str]:
+        """Programs that have a supervisord of their own (`run`)."""
+        return [name for name in PROGRAMS if self._own(name)]
 
     def clear(self) -> None:
         """Kills what was left by a supervisord that was killed: somebody waits, and all of it bears that; idempotent."""
-        _wait_gone(left_over(self.settings), "kill")
+        _wait_gone(self.orphans(), "kill")
 
-    def alive(self) -> bool:
-        """Whether this installation's supervisord answers."""
-        try:
-            with self._rpc() as supervisor:
-                return bool(supervisor.getState()["statename"] == "RUNNING")
-        except OSError:
-            return False
+    def alive(self, name: str = "") -> bool:
+        """Whether this installation's supervisord answers; name: the one that keeps this program."""
+        return self._answers(self._own(name))
 
     def start(self, *names: str) -> None:
-        """Starts programs and returns at once; those that run already are left alone. Raises ServerFailed."""
-        if not self.alive():
-            raise ServerFailed("The programs of this installation are kept by a supervisord, and it does not run. "
-                               "`rollcall up` starts it and them.")
-        with self._rpc() as supervisor:
-            for name in names:
+        """Starts programs and returns at once; those that run already are left alone. Raises ServerFailed, KeptShut."""
+        shut.require_open(self.settings, *set(names) & set(PROGRAMS))
+        for name in names:
+            if not self.alive(name):
+                raise ServerFailed("The programs of this installation are kept by a supervisord, and it does not run. "
+                                   "`rollcall up` starts it and them (in containers: the one of this program does).")
+            with self._rpc(name) as supervisor:
                 try:
                     supervisor.startProcess(name, False)
                 except xmlrpc.client.Fault as fault:
@@ -156,19 +178,20 @@ class Supervisor:
 
         False when they have not within `within_s`; they still will. `meanwhile` is called while it waits.
         """
-        if not self.alive():
+        names = tuple(name for name in names if self.alive(name))
+        if not names:
             return True
         limit = None if within_s is None else time.monotonic() + within_s
-        doomed = [child for process in left_over(self.settings, names)
-                  for child in (process, *process.children(recursive=True))]
-        with self._rpc() as supervisor:
-            for name in names:
+        doomed = [one for process in left_over(self.settings, names) for one in _family(process)]
+        for name in names:
+            with self._rpc(name) as supervisor:
                 try:
                     supervisor.stopProcess(name, False)
                 except xmlrpc.client.Fault as fault:
                     if fault.faultCode != Faults.NOT_RUNNING:
                         raise
-        while any(self.status()[name].state == "stopping" for name in names):    # ends by supervisord's stopwaitsecs
+        # ends by supervisord's stopwaitsecs
+        while any(status.state == "stopping" for name, status in self.status().items() if name in names):
             meanwhile()
             if limit is not None and time.monotonic() > limit:
                 return False
@@ -177,11 +200,17 @@ class Supervisor:
         return True
 
     def status(self) -> dict[str, Status]:
-        """Every program; all stopped when supervisord does not run."""
+        """Every program; all stopped when supervisord does not run, and servers elsewhere with their address as note; one that
+        ran here and has not ended yet as it is."""
         found = {name: Status(name, "stopped") for name in (*SERVERS, *PROGRAMS)}
-        with suppress(OSError), self._rpc() as supervisor:
-            for info in supervisor.getAllProcessInfo():
-                found[info["name"]] = _status(info)
+        if (view := self.settings.view).host not in OF_THIS_MACHINE:    # in a container of its own
+            found["view"] = Status("view", "elsewhere", note=f"{view.host}:{view.port}")
+        for keeper in ("", *self.apart()):
+            with suppress(OSError, xmlrpc.client.Fault), self._rpc_of(keeper) as supervisor:    # Fault: it ends just now
+                for info in supervisor.getAllProcessInfo():
+                    found[info["name"]] = _status(info)
+        found |= {name: Status(name, "elsewhere", note=address) for name, address in self.settings.elsewhere.items()
+                  if not found[name].pid}
         return {name: replace(status, since=self._failing_since(name) or status.since) if status.state in FAILS else status
                 for name, status in found.items()}
 
@@ -216,50 +245,42 @@ class Supervisor:
             raise ServerFailed(f"{status.name} does not run: {status.state}, {status.note}. "
                                + self._tail_sentence(status.name))
 
-    def socket(self) -> Path:
+    def socket(self, only: str = "") -> Path:
         """Path of supervisord's socket: in the run folder, or, where that is too long for a socket, in a private
-        folder of the machine's temporary folder."""
-        path = self.settings.run / "supervisor.sock"
+        folder of the machine's temporary folder. only: of the supervisord that keeps this one program."""
+        file = f"{named('supervisor', only)}.sock"
+        path = self.settings.run / file
         if len(os.fsencode(path)) <= SOCKET_LENGTH:
             return path
         key = hashlib.sha256(os.fsencode(self.settings.home)).hexdigest()[:16]
         folder = private_folder(Path(tempfile.gettempdir()) / f"rollcall-{os.getuid()}-{key}")
         if folder.is_symlink() or folder.stat().st_uid != os.getuid():
             raise ServerFailed(f"{folder} belongs to somebody else. Remove it, or give ROLLCALL_HOME a shorter path.")
-        return folder / "supervisor.sock"
+        return folder / file
 
-    def _configure(self) -> bool:
-        """Renders supervisord.conf; returns whether it differs from the one before."""
-        settings = self.settings
-        python = sys.executable
-        commands = {
-            **{name: server.command(settings) for name, server in SERVERS.items()},
-            "producer": [python, "-m", "engine.cli", "produce", "--supervised"],
-            # whoever looks at the console waits; a batch that is a little later does not (bench/console.py)
-            "stream": ["nice", "-n", "5", python, "-m", "engine.cli", "stream", "run"],
-            "keeper": ["nice", "-n", "10", python, "-m", "engine.cli", "retention", "keep"],
-            # figures may be late, people may not: where everything starts at once, the flow goes first
-            "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
-                     "--workers", "1", "--threads", "4", "--no-control-socket", "app.public.dashboard:server"],
-            # uvicorn would believe X-Forwarded-For of this machine; whom to believe is for the door to say
-            "console": ["env", "FORWARDED_ALLOW_IPS=", python, "-m", "streamlit", "run", "app/server.py",
-                        "--server.address", settings.console.host, "--server.port", str(settings.console.port)]}
-        common = "\n".join([
-            "redirect_stderr=true", f"stdout_logfile={_quoted(settings.logs_dir)}/%(program_name)s.log",
-            f"stdout_logfile_maxbytes={settings.logs.max_bytes}", f"stdout_logfile_backups={settings.logs.backups}",
-            "stopasgroup=false", "killasgroup=true",
-            f'environment=ROLLCALL_HOME="{_quoted(settings.home)}",PYTHONUNBUFFERED="1"'])
-        text = Template((CLONE / "infra/supervisord.conf").read_text()).substitute(
-            {name: _quoted(shlex.join(command)) for name, command in commands.items()},
-            socket=_quoted(self.socket()), logs=_quoted(settings.logs_dir), run=_quoted(settings.run),
-            clone=_quoted(CLONE), common=common, log_bytes=settings.logs.max_bytes,
-            log_backups=settings.logs.backups, believed=BELIEVED_AFTER_S, for_good=FOR_GOOD,
-            user_line="user=root" if os.getuid() == 0 else "")
-        private_folder(settings.run)
-        private_folder(settings.logs_dir)
-        if self.configuration.exists() and self.configuration.read_text() == text:
+    def _own(self, name: str) -> str:
+        """The program's name if it has a supervisord of its own that answers; else empty, as the one of all is called."""
+        return name if name in PROGRAMS and self.socket(name).exists() and self._answers(name) else ""
+
+    def _answers(self, only: str) -> bool:
+        try:
+            with self._rpc_of(only) as supervisor:
+                return bool(supervisor.getState()["statename"] == "RUNNING")
+        except OSError:
             return False
-        secrets.write_secret(self.configuration, text.encode())
+
+    def _file(self, only: str) -> Path:
+        """The configuration of a supervisord."""
+        return self.settings.run / f"{named('supervisord', only)}.conf"
+
+    def _configure(self, only: str = "") -> bool:
+        """Renders the configuration; returns whether it differs from the one before."""
+        private_folder(self.settings.run)
+        private_folder(self.settings.logs_dir)
+        path, text = self._file(only), configuration(self.settings, self.socket(only), only)
+        if path.exists() and path.read_text() == text:
+            return False
+        secrets.write_secret(path, text.encode())
         return True
 
     def _adopt(self) -> None:
@@ -276,7 +297,7 @@ class Supervisor:
     def _failing_since(self, name: str) -> datetime | None:
         """When a program that dies again and again first did, by supervisord's own log."""
         since = None
-        for line in self.tail("supervisord", FAILING_LINES):
+        for line in self.tail(named("supervisord", self._own(name)), FAILING_LINES):
             if f"success: {name} entered RUNNING" in line:
                 since = None
             elif f"exited: {name} (" in line and "not expected" in line:
@@ -288,9 +309,14 @@ class Supervisor:
         return f"Its log ({self.settings.logs_dir / f'{name}.log'}) ends:\n  {lines}"
 
     @contextmanager
-    def _rpc(self) -> Iterator[Any]:
-        """supervisord's own commands; OSError when it does not run."""
-        transport: Any = SupervisorTransport(None, None, f"unix://{self.socket()}")
+    def _rpc(self, name: str = "") -> Iterator[Any]:
+        """Commands of the supervisord that keeps a program; OSError when it does not run."""
+        with self._rpc_of(self._own(name)) as supervisor:
+            yield supervisor
+
+    @contextmanager
+    def _rpc_of(self, only: str) -> Iterator[Any]:
+        transport: Any = SupervisorTransport(None, None, f"unix://{self.socket(only)}")
         try:
             yield xmlrpc.client.ServerProxy("http://localhost", transport=transport).supervisor
         finally:
@@ -309,6 +335,34 @@ def left_over(settings: Settings, names: tuple[str, ...] = (*SERVERS, *PROGRAMS)
                 environment.get("SUPERVISOR_PROCESS_NAME") in names:
             found.append(process)
     return found
+
+
+def _kept(process: psutil.Process, configurations: set[str]) -> bool:
+    """Whether a supervisord of one of these configurations is an ancestor; a process that is gone needs none."""
+    with suppress(psutil.NoSuchProcess):
+        return any(_keeps(ancestor, configurations) for ancestor in process.parents())
+    return True
+
+
+def _keeps(process: psutil.Process, configurations: set[str]) -> bool:
+    with suppress(psutil.Error):    # gone meanwhile
+        words = process.cmdline()
+        return "supervisor.supervisord" in words and bool(configurations.intersection(words))
+    return False
+
+
+def _settled(process: psutil.Process) -> bool:
+    """Whether it is not just being started, when it cannot answer yet."""
+    with suppress(psutil.Error):    # gone meanwhile
+        return time.time() - process.create_time() > ANSWERS_WITHIN_S
+    return False
+
+
+def _family(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all it started; none when it has ended meanwhile."""
+    with suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
 
 
 def _wait_gone(processes: list[psutil.Process], how: Literal["terminate", "kill"] | None = None) -> None:
@@ -339,8 +393,3 @@ def _status(info: dict[str, Any]) -> Status:
     else:
         note, since = info["spawnerr"], info["start"] if state in ("running", "starting") else info["stop"]
     return Status(info["name"], state, info["pid"] or None, datetime.fromtimestamp(since, UTC) if since else None, note)
-
-
-def _quoted(value: object) -> str:
-    """A value for supervisord's configuration, where a percent sign starts an expansion."""
-    return str(value).replace("%", "%%")

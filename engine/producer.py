@@ -20,8 +20,9 @@ from engine import topics
 from engine.erased import Erased
 from engine.errors import Retryable, SettingsInvalid, SignInRefused
 from engine.heartbeat import Heartbeat
+from engine.metrics import ProducerMetrics
 from engine.outage import REFUSED_FOR_S
-from engine.person import SCHEMA_FORM
+from engine.person import SCHEMA_FORM, is_number, numbers
 from engine.sealing import load_keys
 from engine.secrets import write_secret
 from engine.sender import Outgoing, Sender
@@ -41,8 +42,6 @@ SETTLE_EVERY = 2000
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0)
 LARGEST = topics.PEOPLE_MAX_BYTES - 8192
-
-_UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ def judged(item: Item) -> Judged:
         return Judged(reason="login.uuid is missing (the API has it since 1.2); people without one cannot be told "
                              "apart. Give each a uuid and send them again.")
     canonical = uuid.strip().lower() if isinstance(uuid, str) else ""
-    if not _UUID.fullmatch(canonical):
+    if not is_number(canonical):
         return Judged(reason="login.uuid is no uuid; allowed are 32 hexadecimal digits as 8-4-4-4-12. "
                              "Mend it and send the record again.")
     try:
@@ -108,24 +107,25 @@ def understood(schema: str | None) -> bool:
 
 
 def produce(settings: Settings, source: Source, say: Callable[[str], None], stop: threading.Event,
-            limit: int | None = None, supervised: bool = True) -> Produced:
+            limit: int | None = None, supervised: bool = True, metrics: ProducerMetrics | None = None) -> Produced:
     """Sends the source's people until it ends, `stop` is set or `limit` people were read; returns what was done.
 
     supervised: False for a run beside the supervised one, which keeps a place of its own and gives no sign of life.
+    metrics: what the sign of life is shown to Prometheus by.
     `say` gets one sentence for each thing worth knowing (a pause, a repeat, a store that is away). Raises
     SignInRefused, SettingsInvalid, InputUnreadable; whatever was acknowledged before stays.
     """
     with ExitStack() as stack:
-        return _Run(settings, source, say, stop, limit, supervised, stack).run()
+        return _Run(settings, source, say, stop, limit, supervised, metrics or ProducerMetrics(), stack).run()
 
 
 class _Run:
     """One run of the producer."""
 
     def __init__(self, settings: Settings, source: Source, say: Callable[[str], None], stop: threading.Event,
-                 limit: int | None, supervised: bool, stack: ExitStack) -> None:
+                 limit: int | None, supervised: bool, metrics: ProducerMetrics, stack: ExitStack) -> None:
         self._settings, self._source, self._say, self._stop = settings, source, say, stop
-        self._limit, self._supervised = limit, supervised
+        self._limit, self._supervised, self._metrics = limit, supervised, metrics
         self._path = settings.state / f"producer-{source.name}{'' if supervised else '-terminal'}.json"
         self._keys = load_keys(settings)
         self._sender = Sender(settings, PRINCIPAL)
@@ -143,8 +143,7 @@ class _Run:
         self._unsettled = 0
 
     def run(self) -> Produced:
-        skip = self._settings.producer.skip_erased
-        if skip and not self._waited_for(self._erased.start, "Cassandra"):
+        if not self._waited_for(self._erased.start, "Cassandra"):
             return self._produced()
         if not self._waited_for(self._sender.open, "Kafka"):
             return self._produced()
@@ -192,7 +191,7 @@ class _Run:
         verdict = judged(item)
         if verdict.reason:
             self._dead(item.place, verdict.reason, item.raw if item.problem else item.person)
-        elif self._settings.producer.skip_erased and self._keys.suppression_token(verdict.uuid) in self._erased:
+        elif self._settings.producer.skip_erased and self._is_erased(verdict.uuid):
             self._counts["erased_skipped"] += 1
         else:
             headers = [("source", self._source.name.encode()), ("schema", SCHEMA), ("fetched_at", fetched_at)]
@@ -202,8 +201,14 @@ class _Run:
             self._sender.send(
                 Outgoing(self._settings.kafka.topic, verdict.uuid.encode(), verdict.value, headers, item.place))
 
+    def _is_erased(self, uuid: str) -> bool:
+        return self._keys.suppression_token(uuid) in self._erased
+
     def _dead(self, place: str, reason: str, value: object) -> None:
         said = value if isinstance(value, bytes) else json.dumps(value).encode()
+        if any(map(self._is_erased, numbers(said))):    # whatever the setting: the stream bars a record, nobody a letter
+            self._counts["erased_skipped"] += 1
+            return
         mark = self._keys.dead_letter_mark(said)    # files of the same name must not overwrite each other's letters
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         origin = {"source": self._source.name, "fetched_at": now, **({"synthetic": "1"} if self._source.synthetic else {})}
@@ -254,6 +259,7 @@ class _Run:
 
     def _pause(self, seconds: float, what: str, why: str) -> bool:
         """Pauses where it can be seen (said, and in the heartbeat); False as soon as told to stop."""
+        self._metrics.waits.on(what)
         self._waiting_since = self._waiting_since or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._state = f"waiting for {what} since {self._waiting_since} because {why}"
         self._say(f"Waiting for {what}: {why.rstrip('.')}. Trying again in {seconds:.1f} s.")
@@ -266,6 +272,7 @@ class _Run:
 
     def _running(self) -> None:
         if self._waiting_since:
+            self._metrics.waits.on("")
             self._say(f"Going on; the wait began at {self._waiting_since}.")
         self._state, self._waiting_since = "running", ""
 
@@ -292,7 +299,7 @@ class _Run:
 
     def _beat(self) -> None:
         counts = self._counts
-        self._heartbeat.beat(counts["sent"], {
+        self._metrics.document = self._heartbeat.beat(counts["sent"], {
             "source": self._source.name, "synthetic": self._source.synthetic, "state": self._state,
             "dead": counts["dead"], "skipped": counts["erased_skipped"], "dropped": self._dropped.total(),
             "dropped_fields": [{"field": path, "times": times} for path, times in self._dropped.most_common()],

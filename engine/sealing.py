@@ -105,6 +105,22 @@ class KeyRing:
         fields: dict[str, Any] = json.loads(_open(self.control, sealed, f"command|{request}"))
         return fields
 
+    def seal_package(self, value: bytes, request: str) -> bytes:
+        """What is held of a person, until it is handed out."""
+        return _seal("ctrl", self.control, value, f"package|{request}")
+
+    def open_package(self, sealed: bytes, request: str) -> bytes:
+        """A package, as `seal_package` got it."""
+        return _open(self.control, sealed, f"package|{request}")
+
+    def seal_record(self, body: str, place: str) -> bytes:
+        """The body of a version that the officer keeps; its key is as old as the installation."""
+        return _seal("ctrl", self.control, body.encode(), f"record|{place}")
+
+    def open_record(self, sealed: bytes, place: str) -> str:
+        """The body of a version, as `seal_record` got it."""
+        return _open(self.control, sealed, f"record|{place}").decode()
+
 
 def column_place(uuid: str, column: str) -> str:
     """The additional data of a sealed column."""
@@ -127,6 +143,16 @@ def ensure_keys(settings: Settings) -> bool:
     }
     write_secret(path, json.dumps(fresh, indent=1).encode())
     return True
+
+
+def lost_keys(settings: Settings) -> str:
+    """What may hold data that were sealed with a key ring that is not there; empty when it is, or never was."""
+    if _path(settings).exists():
+        return ""
+    if "cassandra" in settings.elsewhere:    # our passwords are made after the keys: with them there were keys
+        began = (settings.secrets / "stream.password").exists()
+        return f"Cassandra at {settings.cassandra_address}" if began else ""
+    return str(settings.data) if (settings.data / "cassandra").exists() else ""
 
 
 def load_keys(settings: Settings) -> KeyRing:

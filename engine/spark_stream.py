@@ -28,11 +28,14 @@ from engine.errors import (
     SignInRefused,
     StoreAway,
 )
+from engine.log_lines import in_turn
+from engine.metrics import StreamMetrics
 from engine.outage import Outage
 from engine.person import NATIONALITIES, Cell
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark.batch import SparkBatch, Surroundings, counted_cells
+from engine.spark.batch import SparkBatch, Surroundings
+from engine.spark.decisions import counted_cells
 from engine.spark.failures import FAILURES, translated, unforeseen
 from engine.spark.pins import repin
 from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
@@ -60,10 +63,10 @@ class Stream:
     """A running stream. `turn` is entered by Spark's batches and by idle turns, one at a time."""
 
     def __init__(self, settings: Settings, keys: KeyRing, spark: SparkSession, stores: StreamStores, lease: Lease,
-                 outage: Outage, say: Say, fenced: float) -> None:
+                 outage: Outage, say: Say, fenced: float, metrics: StreamMetrics) -> None:
         self.settings, self.keys, self.spark, self.stores, self.lease = settings, keys, spark, stores, lease
-        self.outage, self.stop, self.say = outage, outage.stop, say
-        self.around = Surroundings(settings, keys, stores.dead_letters)
+        self.outage, self.stop, self.say, self.metrics = outage, outage.stop, say, metrics
+        self.around = Surroundings(settings, keys, stores.dead_letters, stores.known)
         self.lock, self.started = threading.Lock(), threading.Event()
         self.order: WriteOrder | None = None
         self.failure: BaseException | None = None
@@ -73,6 +76,7 @@ class Stream:
         self.stood = 0
         self.unsure_since = None if lease.clean else fenced    # of others' writes, until this stream has waited for them
         outage.again = self.afresh
+        metrics.running = lambda: self.running
         Watchdog(spark, self.sign, say, 2 * settings.longest_client_timeout_s).start()
 
     def start(self) -> Any:
@@ -105,6 +109,8 @@ class Stream:
                 try:
                     figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
                     self.outage.through(partial(self.close_turn, figures, ends, synthetic))
+                    if figures.counts["read"] >= self.settings.stream.max_offsets_per_trigger // 2:    # it is behind
+                        self.stores.known.learn(self.stores.profiles, self.say)
                 finally:
                     self.running = None    # whatever ended it: a stop must not be told of a batch that is over
         except BaseException as error:
@@ -219,10 +225,12 @@ class Stream:
     def close_turn(self, figures: Figures, ends: dict[str, int], synthetic: bool) -> None:
         """Writes the figures, and says the turn's line."""
         checkpoint = self.order.checkpoint if self.order else ""
-        document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic)
+        document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic, self.lease.number)
+        self.metrics.closed(document)
         counts = {name: n for name, n in figures.counts.items() if n}
         took = sum(figures.seconds.values())
         self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")
+        in_turn(None)
 
     def doing(self) -> str:
         """What a stop waits for."""
@@ -247,22 +255,24 @@ class Stream:
         self.say(f"aggregates: {sum(users for users, _ in nationalities)} users, most {first}; totals: {totals}")
 
 
-def run(settings: Settings, say: Say) -> None:
+def run(settings: Settings, say: Say, metrics: StreamMetrics) -> None:
     """Runs the stream until it is asked to stop, waiting for stores that are away.
 
     Raises LeaseHeld, LeaseLost, OffsetsLost, SignInRefused, FolderUnusable, ServerFailed.
     """
     stopping = Stopping(say)
     outage = Outage(stopping.asked, say, translated)
+    outage.record = lambda waiting: metrics.waits.on(waiting["for"])
     keys = load_keys(settings)
     with ExitStack() as stack, suppress(StopRequested):
         client = stack.enter_context(mongo_client(settings, "stream"))
         database = client[settings.mongo.database]
         lease = taken(database, settings, outage, say)
-        outage.record = partial(recorded, Status(database), lease)
+        outage.record = partial(recorded, Status(database), lease, metrics)
         say(f"holding lease {lease.number}")
         stream = None
         try:
+            metrics.document = outage.through(partial(Status(database).read, "figures"))
             role = outage.through(lambda: fence.raised(settings, lease.number))
             outage.known = partial(explained, lease)
             fenced = time.monotonic()    # Spark starts while earlier writes may still land
@@ -272,7 +282,7 @@ def run(settings: Settings, say: Say) -> None:
             stores = outage.through(lambda: StreamStores(settings, keys, session, database, lease, letters,
                                                          lambda: recounted(settings, spark),
                                                          partial(repin, settings, spark, keys)))
-            stream = Stream(settings, keys, spark, stores, lease, outage, say, fenced)
+            stream = Stream(settings, keys, spark, stores, lease, outage, say, fenced, metrics)
             stopping.doing = stream.doing
             live(stream)
             stores.close()
@@ -315,8 +325,9 @@ def explained(lease: Lease, error: BaseException) -> RollcallError | None:
     return ours
 
 
-def recorded(status: Status, lease: Lease, waiting: dict[str, Any]) -> None:
+def recorded(status: Status, lease: Lease, metrics: StreamMetrics, waiting: dict[str, Any]) -> None:
     """Notes what is waited for; where MongoDB itself is away, the log alone says it."""
+    metrics.waits.on(waiting["for"])
     if waiting["for"] == "MongoDB":
         return
     with suppress(RollcallError), pymongo.timeout(RECORD_WITHIN_S):

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from engine import sealing, secrets
+from engine import sealing, secrets, shut
 from engine.clients import cassandra_session
 from engine.compliance.register import Register
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
@@ -13,8 +13,9 @@ from engine.machine import folders, memory, ports
 from engine.machine.user import whoami
 from engine.native import cassandra, fetch
 from engine.native.server import listening
-from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
+from engine.processes import PROGRAMS, SERVERS, Supervisor
 from engine.provision import provision
+from engine.provision.sealed import require_fitting_keys
 from engine.settings import Settings
 from engine.stopping import stop_stream
 from engine.stores.accounts import Accounts
@@ -27,14 +28,15 @@ Say = Callable[[str], None]
 
 FIRST_ACCOUNT = "admin"
 READY_WITHIN_S = 180
-LOOK_EVERY_S = 0.1
+LOOK_EVERY_S, LOOK_ELSEWHERE_EVERY_S = 0.1, 1.0
 
 REFUSED_FOR_S = 30
 """Seconds after which a refused sign-in is final: a server that has just started reads its users a moment later."""
 
 
 def up(settings: Settings, say: Say) -> None:
-    """Brings everything up: servers, what they need to hold, our programs. Idempotent.
+    """Brings everything up: servers, what they need to hold, our programs; after a restore that was not checked the stream
+    alone, and says why (KeptShut). Idempotent.
 
     Raises FolderUnusable, ToolMissing, DownloadBroken, PortTaken, SettingsInvalid, SignInRefused, and ServerFailed with
     the end of a log.
@@ -50,19 +52,24 @@ def up(settings: Settings, say: Say) -> None:
     servers_up(settings, say)
     _first_account(settings, say)
     _first_register(settings, say)
-    say("Starting stream, producer, view, console and keeper ...")
-    processes.start(*PROGRAMS)
-    processes.wait_running(*PROGRAMS, limit_s=READY_WITHIN_S)
+    kept_shut = shut.stands(settings)
+    programs = (shut.MAY_RUN,) if kept_shut else PROGRAMS
+    say("Starting the stream alone ..." if kept_shut else "Starting stream, producer, view, console and keeper ...")
+    processes.start(*programs)
+    processes.wait_running(*programs, limit_s=READY_WITHIN_S)
     _noted(settings, "installation.up", DONE)
+    if kept_shut:
+        raise shut.KeptShut
 
 
 def down(settings: Settings, say: Say) -> None:
-    """Ends everything: stream, producer, view, the servers, supervisord. No process is left. Idempotent."""
+    """Ends everything: our programs, those that run apart too, the servers, supervisord. No process is left. Idempotent."""
     processes = Supervisor(settings)
-    if processes.alive():
+    apart = processes.apart()
+    if processes.alive() or apart:
         _noted(settings, "installation.down", BEGUN)
-        for name in PROGRAMS:
-            say(f"Stopping {name} ...")
+        for name in PROGRAMS if processes.alive() else apart:
+            say(f"Stopping {name}, which runs apart (`rollcall run {name}`) ..." if name in apart else f"Stopping {name} ...")
             if name == "stream":
                 stop_stream(processes, say)
             else:
@@ -71,31 +78,59 @@ def down(settings: Settings, say: Say) -> None:
 
 
 def servers_up(settings: Settings, say: Say) -> None:
-    """Fetches, configures and starts the three servers, and makes in each what it must hold as soon as it lets us sign in.
+    """Fetches, configures and starts the servers that are ours, and makes in all three what they must hold as soon as each
+    lets us sign in.
 
     Idempotent; raises as `up` does.
     """
     folders.require_room(settings)
     fetch.fetch(settings, say)
-    _secrets(settings, say)
+    secrets_made(settings, say)
     processes = Supervisor(settings)
     _end_orphans(settings, processes, say)
     status = processes.status()
-    stopped = {name: server for name, server in SERVERS.items() if not status[name].pid}
+    stopped = {name: server for name, server in processes.servers.items() if not status[name].pid}
     memory.require(settings, stopped)
     for server in stopped.values():
         ports.require_free(settings, server.ports(settings))
     for server in stopped.values():
         server.configure(settings, say)
-    began, given_up = time.monotonic(), threading.Event()
     processes.open()
+    _provide(settings, processes, say, READY_WITHIN_S)
+
+
+def provide(settings: Settings, say: Say, within_s: float = READY_WITHIN_S, new_cassandra: bool = False,
+            take_over: bool = False) -> None:
+    """Makes in three running systems what they must hold, and the register's first content; starts nothing. Idempotent.
+
+    within_s: how long each is waited for. new_cassandra: the one elsewhere still has its default superuser, which is
+    replaced by `provision`. take_over: users of our names that are there already get our passwords.
+    Raises StoreAway, SignInRefused, SettingsInvalid, and ServerFailed where one of ours does not run.
+    """
+    secrets_made(settings, say)
+    processes = Supervisor(settings)
+    status = processes.status()
+    if idle := [name for name in processes.servers if not status[name].pid]:
+        raise ServerFailed(f"{' and '.join(idle)} of this installation do not run. `rollcall up` starts and provides them; for "
+                           "systems that run elsewhere give their addresses (docs/operating.md).")
+    _provide(settings, processes, say, within_s, new_cassandra, take_over)
+    _first_register(settings, say)
+
+
+def _provide(settings: Settings, processes: Supervisor, say: Say, within_s: float, new_cassandra: bool = False,
+             take_over: bool = False) -> None:
+    began, given_up = time.monotonic(), threading.Event()
 
     def provided(name: str) -> int:
-        if not _ready(settings, processes, name, say, given_up):
+        if not _ready(settings, processes, name, say, given_up, within_s, new_cassandra):
             return 0
-        say(f"{name} is ready ({time.monotonic() - began:.1f} s)")
-        return provision(settings, say, name)
+        where = f" at {settings.elsewhere[name]}" if name in settings.elsewhere else ""
+        say(f"{name}{where} is ready ({time.monotonic() - began:.1f} s)")
+        return provision(settings, say, name, take_over=take_over)
 
+    if "cassandra" in settings.elsewhere:    # before anything is changed anywhere
+        _ready(settings, processes, "cassandra", say, given_up, within_s, new_cassandra)
+        require_fitting_keys(settings)
     with ThreadPoolExecutor(len(SERVERS)) as pool:    # Kafka and MongoDB are provided while Cassandra still starts
         try:
             changed = sum(pool.map(provided, SERVERS))
@@ -108,7 +143,7 @@ def servers_up(settings: Settings, say: Say) -> None:
 def servers_down(settings: Settings, say: Say) -> None:
     """Ends the servers and supervisord, and waits until they are gone. Idempotent."""
     if Supervisor(settings).alive():
-        say("Stopping the servers ...")
+        say("Stopping the servers ..." if Supervisor(settings).servers else "Stopping the supervisor ...")
     Supervisor(settings).close()
 
 
@@ -143,53 +178,71 @@ def _noted(settings: Settings, act: str, result: str) -> None:
 
 def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:
     """Ends what a supervisord that was killed has left running."""
-    if not processes.alive() and (orphans := left_over(settings)):
-        say(f"Ending {len(orphans)} processes of a supervisord that is gone ...")
+    if orphans := processes.orphans():
+        say(f"Ending {len(orphans)} processes of a supervisord that is gone, or does not answer ...")
         processes.clear()
 
 
-def _secrets(settings: Settings, say: Say) -> None:
-    """Makes passwords and keys of a new installation; SettingsInvalid when those of an old one are missing or damaged."""
+def secrets_made(settings: Settings, say: Say, for_all: bool = False) -> None:
+    """Makes passwords and keys of a new installation; SettingsInvalid when those of an old one, or the account with which a
+    system elsewhere is set up, are missing or damaged.
+
+    for_all: the systems elsewhere are themselves still to be started with passwords that are made here.
+    """
+    for server in () if for_all else settings.elsewhere:
+        secrets.account(settings, "provision", server)
     keys = settings.secrets / "keys.json"
-    if not keys.exists() and (settings.data / "cassandra").exists():
-        raise SettingsInvalid(f"The key ring {keys} is missing, and {settings.data} holds data that were sealed with it. Put "
-                              "its copy back; to begin anew instead, move the data folder away and run `rollcall up`.")
-    if made := secrets.ensure_passwords(settings):
-        say(f"Made passwords for {', '.join(made)}")
+    if where := sealing.lost_keys(settings):
+        raise SettingsInvalid(f"The key ring {keys} is missing, and {where} holds data that were sealed with it. Put its copy "
+                              "back; to begin anew instead, move what is there and the secrets away and run the same command.")
     if sealing.ensure_keys(settings):
         say(f"Made a key ring, {keys}: keep a copy elsewhere, rows cannot be read without it")
+    if made := secrets.ensure_passwords(settings, secrets.PRINCIPALS if for_all else secrets.needed(settings)):
+        say(f"Made passwords for {', '.join(made)}")
     sealing.load_keys(settings)
 
 
-def _ready(settings: Settings, processes: Supervisor, name: str, say: Say, given_up: threading.Event) -> bool:
-    """Waits until a server's ports answer and it lets us sign in; a dead one is a ServerFailed with its log's end.
+def _ready(settings: Settings, processes: Supervisor, name: str, say: Say, given_up: threading.Event, within_s: float,
+           new_cassandra: bool) -> bool:
+    """Waits until a server's ports answer and it lets us sign in; a dead one of ours is a ServerFailed with its log's end.
 
     False when it was given up meanwhile.
     """
-    server = SERVERS[name]
-    limit, refused_since = time.monotonic() + READY_WITHIN_S, 0.0
+    ours, elsewhere = processes.servers.get(name), settings.elsewhere.get(name)
+    limit, refused_since = time.monotonic() + within_s, 0.0
     reason = "its port does not answer"
-    while not given_up.wait(LOOK_EVERY_S):
-        if all(listening(port) for port in server.ports(settings).values()):
+    while not given_up.wait(LOOK_EVERY_S if ours else LOOK_ELSEWHERE_EVERY_S):
+        if ours is None or all(listening(port) for port in ours.ports(settings).values()):
             try:
-                if name == "cassandra":
-                    cassandra.secure(settings, say)    # at its first start there is nobody of ours to sign in
-                server.probe(settings)
+                if ours:
+                    ours.secure(settings, say)    # at its first start there may be nobody of ours to sign in
+                elif new_cassandra and name == "cassandra":
+                    cassandra.secure(settings, say)
+                SERVERS[name].probe(settings)
                 return True
             except StoreAway as error:
                 reason = str(error)
             except SignInRefused as error:    # Kafka reads its users a moment after it listens
                 refused_since = refused_since or time.monotonic()
-                if time.monotonic() - refused_since > REFUSED_FOR_S:
+                if elsewhere and time.monotonic() - refused_since > min(REFUSED_FOR_S, within_s):
+                    raise SignInRefused(
+                        f"{name} at {elsewhere} refuses the account with which it is to be set up. Its name and password "
+                        f"stand in {settings.secrets / f'{name}.admin'}, or the password of 'provision' in "
+                        f"{settings.secrets / 'provision.password'}.", name) from error
+                if ours and time.monotonic() - refused_since > REFUSED_FOR_S:
                     raise SignInRefused(
                         f"{name} does not know this installation's password of 'provision': its data in "
-                        f"{settings.data / name} were made with other secrets than those in {settings.secrets}. Put those "
+                        f"{ours.data(settings)} were made with other secrets than those in {settings.secrets}. Put those "
                         "secrets back, or move the data folder away and run `rollcall up`.") from error
                 reason = str(error)
+        if ours is None:
+            if time.monotonic() > limit:
+                raise StoreAway(f"{name} at {elsewhere} is not ready after {within_s:.0f} s: {reason}", name)
+            continue
         status = processes.status()[name]
         if status.state in ("failed", "ended", "stopped"):
             processes.raise_if_failed(status)
         if time.monotonic() > limit:
             lines = "\n  ".join(processes.tail(name, 15))
-            raise ServerFailed(f"{name} is not ready after {READY_WITHIN_S} s: {reason}. Its log ends:\n  {lines}")
+            raise ServerFailed(f"{name} is not ready after {within_s:.0f} s: {reason}. Its log ends:\n  {lines}")
     return False

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 
 from engine.errors import NotServed
+from engine.log_lines import as_text
 from engine.processes import Supervisor
 
 Say = Callable[[str], None]
@@ -67,7 +68,7 @@ def stop_stream(processes: Supervisor, say: Say, within_s: float | None = None) 
                 fresh = file.read(size - place)
             whole = fresh[:fresh.rfind(b"\n") + 1]
             place += len(whole)
-            lines = whole.decode(errors="replace").splitlines()
+            lines = map(as_text, whole.decode(errors="replace").splitlines())
             for line in (line.partition(WORD)[2] for line in lines if WORD in line):
                 last, said_at = line, time.monotonic()
                 say(f"The stream is stopping: {line}")

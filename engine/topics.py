@@ -72,7 +72,7 @@ def all_topics(kafka: Kafka) -> tuple[Topic, Topic, Topic]:
 def _common(kafka: Kafka) -> dict[str, str]:
     return {
         "message.timestamp.type": "LogAppendTime",    # the broker's clock orders records, not a client's
-        "min.insync.replicas": str(max(1, kafka.replication - 1)),
+        "min.insync.replicas": str(kafka.min_insync_replicas or max(1, kafka.replication - 1)),
         "segment.ms": str(kafka.segment_minutes * _MINUTE_MS),
         "segment.bytes": str(SEGMENT_BYTES),
     }

@@ -1,13 +1,18 @@
-"""Do topic, rows, markers, dead letters and aggregates agree? Everything is counted again, as of one turn, by a Spark job.
+"""Do topic, rows, markers, dead letters and aggregates agree, and is what is shown what was published?
+
+Everything is counted again, as of one turn, by a Spark job.
 
 What is checked, and how a finding names its place:
 - each person of the retained topic is the row her newest record says        row <uuid>: <column>
 - where a row's record stood, the topic holds no other                       row <uuid>: record
 - each sealed column can be opened                                           row <uuid>: <column>
 - nobody erased has a row, nobody restricted is counted, pins are followed   row <uuid>: marker
-- each record that is no person has its dead letter                          record <topic-partition-offset>
+- each record that is no person has its dead letter, unless it is about
+  somebody whose records are barred                                          record <topic-partition-offset>
+- no dead letter is about somebody who is erased                             letter <place>
 - each aggregate is a count of the counted rows                              <collection>/<document> <path>
 - no turn is open and no recount is due                                      writer
+- each snapshot that is shown is the one that was published                  snapshot <number>
 """
 
 import time
@@ -15,23 +20,30 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Any
 
+from pymongo.database import Database
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from engine.clients import kafka_consumer, mapped, mongo_client
-from engine.person import NATIONALITIES, Cell
+from engine.person import NATIONALITIES, Cell, numbers
+from engine.publishing.altered import altered
+from engine.publishing.release import NAME
+from engine.publishing.snapshots import Snapshots
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.spark import columns, failures
-from engine.spark.batch import claim_of, counted_cells, newest, parsed
+from engine.spark.decisions import counted_cells, newest
 from engine.spark.keys import opened, token, with_ring
 from engine.spark.pins import laid_over, pins_frame
 from engine.spark.progress import shown
+from engine.spark.records import claim_of, parsed
 from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
 from engine.stores import dead_letters
 from engine.stores.aggregates import COLLECTIONS, Aggregates
 from engine.stores.dead_letters import Box
+from engine.stores.records import PUBLICATION, Records
 from engine.stores.status import Status
 from engine.writer.hold import still
 from engine.writer.write_order import EPOCH
@@ -63,6 +75,7 @@ class Report:
     dead_letters: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     documents: int = 0
+    snapshots: int = 0
     findings: list[Finding] = field(default_factory=list)
     more: int = 0
 
@@ -116,6 +129,8 @@ def verify(settings: Settings, say: Say) -> Report:
             took = time.monotonic() - began
             say(f"read in {took:.0f} s" + ("; the stream goes on" if streaming else ""))
             _compare(taken, keys, report, say)
+            say("comparing snapshots with what was published")
+            report.add(_snapshots_against_records(settings, database, report))
             return report
     finally:
         spark.stop()
@@ -149,11 +164,34 @@ def _compare(taken: Taken, keys: KeyRing, report: Report, say: Say) -> None:
     say("comparing dead letters with the topic")
     letters = taken.box.standing
     report.dead_letters, report.reasons = len(letters), dict(Counter(letter.reason for letter in letters))
-    bad = taken.topic.where("processed AND reason IS NOT NULL").select("place", "claim").toLocalIterator()
-    report.add(Finding(f"record {row.place}", "it is no person and has no dead letter")
-               for row in bad if not taken.box.knows((claim_of(row.claim, keys) or row).place))
+    report.add(_records_against_letters(taken, keys))
     say("comparing aggregates with the rows")
     report.add(_aggregates_against_rows(taken, report))
+
+
+def _records_against_letters(taken: Taken, keys: KeyRing) -> Iterable[Finding]:
+    """What is no person has its letter, but for people whose records are barred; of erased people no letter stands."""
+    markers = taken.markers.select("suppression", "erased", "not_before")
+    barred = F.coalesce(F.col("erased") | (F.col("timestamp") <= F.col("not_before")), F.lit(False))
+    bad = taken.topic.where("processed AND reason IS NOT NULL").select("place", "claim", "timestamp", "whose")
+    judged = (bad.select("place", "timestamp", F.explode("whose").alias("suppression")).join(markers, "suppression")
+              .groupBy("place").agg(F.max(barred).alias("barred"), F.max("erased").alias("erased")))
+    erased = _about_erased(taken, keys)
+    for row in bad.join(judged, "place", "left").orderBy("place").toLocalIterator():
+        place = (claim_of(row.claim, keys) or row).place
+        if row.erased and place in taken.box.letters:
+            erased.add(place)
+        if not row.barred and not taken.box.knows(place):
+            yield Finding(f"record {row.place}", "it is no person and has no dead letter")
+    yield from (Finding(f"letter {place}", "it is about somebody who is erased") for place in sorted(erased))
+
+
+def _about_erased(taken: Taken, keys: KeyRing) -> set[str]:
+    """Places of letters in which the number of somebody stands who is erased; whatever sent them."""
+    named = {letter.place: {keys.suppression_token(number) for number in numbers(letter.value)}
+             for letter in taken.box.letters.values()}
+    tokens = {row.suppression for row in taken.markers.where("erased").select("suppression").toLocalIterator()}
+    return {place for place, whose in named.items() if whose & tokens}
 
 
 def _aggregates_against_rows(taken: Taken, report: Report) -> list[Finding]:
@@ -164,6 +202,15 @@ def _aggregates_against_rows(taken: Taken, report: Report) -> list[Finding]:
     wrong = [Finding(_place(cell), f"the document says {have.get(cell, 0)}, the rows {want.get(cell, 0)}")
              for cell in sorted(set(want) | set(have)) if want.get(cell, 0) != have.get(cell, 0)]
     return wrong + [Finding(*said.split(": ", 1)) for said in taken.contradictions]
+
+
+def _snapshots_against_records(settings: Settings, database: Database[Any], report: Report) -> list[Finding]:
+    """As `inspector`, who may read the records, and while the stream goes on: a snapshot is none of its turns."""
+    with Records.opened(settings, "inspector") as records:
+        there = Snapshots(database).bodies()
+        found = altered(there, records.versions(PUBLICATION, NAME))
+    report.snapshots = len(there)
+    return [Finding(f"snapshot {one.number}", one.what) for one in found]
 
 
 def _place(cell: Cell) -> str:
@@ -212,12 +259,13 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
     pins = pins_frame(topic.sparkSession, markers, keys)
     pinned = (wanted.join(F.broadcast(pins), F.col("suppression") == F.col("m_suppression"), "left")
               .withColumn("person", laid_over(F.col("person"), F.col("m_pins"))))
+    birth = columns.birth_date(F.col("person"))
     expected = with_ring(pinned, keys).select(
         F.col("person_uuid").alias("uuid"), F.col("partition").alias("w_source_partition"),
         F.col("offset").alias("w_source_offset"),
         *[value.alias(f"w_{name}") for name, value in {
-            **columns.readable(F.col("person"), F.to_date("timestamp"), F.col("ring")),
-            **columns.personal(F.col("person"))}.items()])
+            **columns.readable(F.col("person"), birth, F.to_date("timestamp"), F.col("ring")),
+            **columns.personal(F.col("person"), birth)}.items()])
     compared = [name.removeprefix("w_") for name in expected.columns if name.startswith("w_")]
     ring = F.col("ring")
     standing = with_ring(profiles, keys).select(

@@ -47,6 +47,12 @@ class Entry:
         return json.dumps([self.n, self.at.astimezone(UTC).isoformat(timespec="milliseconds"), self.who, self.act, self.target,
                            self.result, self.why, self.previous], ensure_ascii=False)
 
+    def has(self, text: str) -> bool:
+        """Whether a text stands in what was written down, in any case, or is the number; seals and times are not looked at."""
+        wanted = text.strip().lower()
+        return wanted == str(self.n) or any(
+            wanted in field.lower() for field in (self.who, self.act, self.target, self.result, self.why))
+
     def sealed(self, seal: Seal) -> "Entry":
         """The entry with its seal."""
         return replace(self, seal=seal(self.text))

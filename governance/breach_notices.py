@@ -1,26 +1,15 @@
 """The letters about a breach: to the authority (Art. 33(3) GDPR), to a controller (Art. 33(2)), to people (Art. 34(2)).
 
-Each is one page of HTML that needs nothing else: no script, no font, no picture, nothing fetched. Whatever a breach says is
-escaped in one place (`_text`). Times are in UTC and say so.
+Each is one page (governance/letter_page.py). Times are in UTC and say so.
 """
 
-from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from html import escape
 
 from governance.breaches import Breach, Concerned, Controller, Exemption, Risk, clock, undescribed
 from governance.clocks import Clock, in_utc
-from governance.register import Party, Role
+from governance.letter_page import OPEN, Row, Section, day_of, page, party_lines
+from governance.register import Role
 
-OPEN = "Not known yet"
-"""What stands where something is not said."""
-
-Value = str | Sequence[str]
-Row = tuple[str, Value]
-Section = tuple[str, Sequence[Row]]
-
-_MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-           "December")    # strftime would follow the locale of the machine
 _RISKS = {Risk.UNLIKELY: "Unlikely to result in a risk", Risk.RISK: "Likely to result in a risk",
           Risk.HIGH: "Likely to result in a high risk"}
 _EXEMPTIONS = {
@@ -28,17 +17,6 @@ _EXEMPTIONS = {
     Exemption.MITIGATED: "Measures taken since make a high risk no longer likely (Art. 34(3)(b))",
     Exemption.DISPROPORTIONATE: "Telling each would take disproportionate effort; there is a public communication instead "
                                 "(Art. 34(3)(c))"}
-_STYLE = """
-:root { color-scheme: light; }
-body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem; background: #fff; color: #16232b;
-  font: 11pt/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-h1 { font-size: 17pt; line-height: 1.25; } h2 { font-size: 12.5pt; margin: 1.6em 0 .3em; break-after: avoid; }
-table { width: 100%; margin-top: .6em; border-collapse: collapse; } tr { break-inside: avoid; }
-th, td { padding: .35em .5em; border-top: 1px solid #9fb0b5; text-align: left; vertical-align: top; white-space: pre-line; }
-th { width: 34%; font-weight: 600; } p, div, li { white-space: pre-line; } ul { margin: 0; padding-left: 1.2em; }
-aside { padding: .6em 1em; border: 2px solid #a3202b; }
-@page { margin: 20mm; } @media print { body { margin: 0; max-width: none; padding: 0; } }
-"""
 
 
 class NoSuchNotice(ValueError):
@@ -58,8 +36,8 @@ def to_authority(known: Breach, hours: int, now: datetime) -> str:
     follows = [_sentence(clause) for _, clause in undescribed(known)]
     limit = Clock(clock(known, hours).due, known.notified_at)
     sections: list[Section] = [
-        ("", [("To", known.authority), ("From", _party(known.organisation)), ("Date", _at(now)), ("Our reference", known.ref),
-              ("Breach", known.title),
+        ("", [("To", known.authority), ("From", party_lines(known.organisation)), ("Date", _at(now)),
+              ("Our reference", known.ref), ("Breach", known.title),
               *([("Phase (Art. 33(4))", f"Phase {len(known.phases) + 1}")] if known.phases or follows else []),
               ("Register entries", known.activities or "None stated"),
               ("Other countries whose people are concerned", known.cross_border or "None")]),
@@ -73,7 +51,7 @@ def to_authority(known: Breach, hours: int, now: datetime) -> str:
         sections.append(("Told since the first notification (Art. 33(4))", [(_at(one.at), one.what) for one in known.phases]))
     if follows:
         sections.append(("To follow without undue further delay (Art. 33(4))", [("Open", follows)]))
-    return _page("Notification of a personal data breach (Art. 33 GDPR)", sections)
+    return page("Notification of a personal data breach (Art. 33 GDPR)", sections)
 
 
 def to_controller(known: Breach, controller: Controller) -> str:
@@ -89,13 +67,13 @@ def to_controller(known: Breach, controller: Controller) -> str:
                            f"{', '.join(one.party.name for one in known.controllers) or 'none yet'}")
     follows = [_sentence(clause) for _, clause in undescribed(known)]
     sections: list[Section] = [
-        ("", [("To", _party(controller.party)), ("From", _party(known.organisation)), ("Our reference", known.ref),
+        ("", [("To", party_lines(controller.party)), ("From", party_lines(known.organisation)), ("Our reference", known.ref),
               ("Breach", known.title),
               ("Notified", _at(controller.notified_at) if controller.notified_at else "With this letter")]),
         ("Times", _times(known)), *_items(known)]
     if follows:
         sections.append(("To follow without undue further delay", [("Open", follows)]))
-    return _page("Notice of a personal data breach to the controller (Art. 33(2) GDPR)", sections, lead=(
+    return page("Notice of a personal data breach to the controller (Art. 33(2) GDPR)", sections, lead=(
         "We process personal data on your behalf, and there was a breach of them. Whether the authority and the people "
         "concerned must be told is for you to decide (Art. 33(1) and 34 GDPR): you count as aware from when this reaches you. "
         "People and records are counted over everything that was breached."))
@@ -120,8 +98,8 @@ def to_people(known: Breach) -> str:
     for heading, lines in (("What we have done", known.measures_taken), ("What we are going to do", known.measures_proposed),
                            ("What you can do", known.people.advice)):
         sections += [(heading, [("", lines)])] if lines else []
-    sections.append(("Whom you can ask", [("", _party(known.contact))]))
-    return _page("About your personal data", sections, draft=draft, lead=(
+    sections.append(("Whom you can ask", [("", party_lines(known.contact))]))
+    return page("About your personal data", sections, draft=draft, lead=(
         f"{known.organisation.name if known.organisation else 'We'} must tell you of a breach of security that concerns "
         "personal data about you."))
 
@@ -134,7 +112,7 @@ def _items(known: Breach) -> list[Section]:
             ("Origin", known.origin.capitalize()), ("Categories of people", known.subjects.categories),
             ("Approximate number of people", _number(known.subjects)), ("Categories of records", known.records.categories),
             ("Approximate number of records", _number(known.records))]),
-        ("(b) Where to ask (Art. 33(3)(b))", [("Data protection officer or contact point", _party(known.contact))]),
+        ("(b) Where to ask (Art. 33(3)(b))", [("Data protection officer or contact point", party_lines(known.contact))]),
         ("(c) Likely consequences (Art. 33(3)(c))", [("Likely consequences", known.consequences)]),
         ("(d) Measures (Art. 33(3)(d))", [("Taken", known.measures_taken or "None stated"),
                                           ("Proposed", known.measures_proposed or "None stated")])]
@@ -161,12 +139,7 @@ def _decision(known: Breach) -> list[Row]:
 
 def _at(at: datetime | None) -> str:
     """`29 March 2026, 01:30 UTC`."""
-    return f"{_day(at)}, {in_utc(at):%H:%M} UTC" if at else OPEN
-
-
-def _day(at: datetime) -> str:
-    at = in_utc(at)
-    return f"{at.day} {_MONTHS[at.month - 1]} {at.year}"
+    return f"{day_of(at)}, {in_utc(at):%H:%M} UTC" if at else OPEN
 
 
 def _span(known: Breach) -> str:
@@ -174,8 +147,8 @@ def _span(known: Breach) -> str:
     if not begin:
         return OPEN
     if not end:
-        return f"From {_day(begin)}"
-    return _day(begin) if _day(begin) == _day(end) else f"From {_day(begin)} to {_day(end)}"
+        return f"From {day_of(begin)}"
+    return day_of(begin) if day_of(begin) == day_of(end) else f"From {day_of(begin)} to {day_of(end)}"
 
 
 def _length(length: timedelta) -> str:
@@ -192,48 +165,5 @@ def _number(concerned: Concerned) -> str:
     return f"{OPEN}: {concerned.unknown_because}" if concerned.unknown_because else OPEN
 
 
-def _party(party: Party | None) -> str:
-    """A line each: the name, whom to ask, and every way to reach them."""
-    if not party:
-        return OPEN
-    town = " ".join(part for part in (party.postcode, party.town) if part)
-    lines = (party.name, party.contact, party.address, town, party.country, party.email, party.phone)
-    return "\n".join(line for line in lines if line)
-
-
 def _sentence(clause: str) -> str:
     return f"{clause[:1].upper()}{clause[1:]}."
-
-
-def _text(value: Value) -> str:
-    """A value as HTML: the only place where something becomes HTML, so the only one that has to escape."""
-    if isinstance(value, str):
-        return escape(value or OPEN)
-    return f"<ul>{''.join(f'<li>{escape(one)}</li>' for one in value)}</ul>" if value else OPEN
-
-
-def _page(title: str, sections: Iterable[Section], lead: str = "", draft: Sequence[str] = ()) -> str:
-    """The page. A section without a heading begins it; a row without a label is a paragraph."""
-    body = ""
-    for heading, rows in sections:
-        body += f"<h2>{_text(heading)}</h2>\n" if heading else ""
-        body += "".join(f"<div>{_text(value)}</div>\n" for label, value in rows if not label)
-        lines = "".join(f'<tr><th scope="row">{_text(label)}</th><td>{_text(value)}</td></tr>\n'
-                        for label, value in rows if label)
-        body += f"<table>\n{lines}</table>\n" if lines else ""
-    warning = f"<aside><strong>Draft, not to be sent yet</strong>{_text(draft)}</aside>\n" if draft else ""
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{_text(title)}</title>
-<style>{_STYLE}</style>
-</head>
-<body>
-<h1>{_text(title)}</h1>
-{warning}{f'<p>{_text(lead)}</p>' if lead else ''}
-{body}</body>
-</html>
-"""

@@ -14,7 +14,7 @@ controller (Art. 33(2)), who does the rest. The letters are in governance/breach
 """
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import pairwise
 from typing import Annotated, Self
@@ -37,6 +37,9 @@ Moment = Annotated[datetime, BeforeValidator(_written), AfterValidator(in_utc)]
 
 Line = Annotated[str, Field(min_length=1)]
 """One of several texts; an empty one would count as said."""
+
+_EVER = datetime.max.replace(tzinfo=UTC)
+"""A moment after all others."""
 
 
 class NotABreach(ValueError):
@@ -196,12 +199,16 @@ class Breach(Part):
 
     @property
     def state(self) -> State:
-        """Where it is in its life."""
-        if self.closed_at:
+        """Where it is in its life once every moment it names has come."""
+        return self.state_at(_EVER)
+
+    def state_at(self, now: datetime) -> State:
+        """Where it is in its life at a moment: what lies after it was not done yet."""
+        if _done(self.closed_at, now):
             return State.CLOSED
-        if self.told_at:
+        if _done(self.told_at, now):
             return State.NOTIFIED
-        return State.NOT_NOTIFIED if self.spared and self.decided_at else State.KNOWN
+        return State.NOT_NOTIFIED if self.spared and _done(self.decided_at, now) else State.KNOWN
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -234,13 +241,15 @@ def closed(known: Breach, at: datetime, hours: int = HOURS_TO_NOTIFY) -> Breach:
     return breach({**dict(known), "closed_at": at})
 
 
-def clock(known: Breach, hours: int = HOURS_TO_NOTIFY) -> Clock:
+def clock(known: Breach, hours: int = HOURS_TO_NOTIFY, now: datetime | None = None) -> Clock:
     """The clock of Art. 33(1): from aware_at, until the authority was notified or it was decided that it need not be.
+
+    now: a moment after which nothing was done yet, so that a notification or a decision of the future stops no clock.
 
     A processor's runs until every controller was notified. The law gives it no number of hours, only "without undue delay"
     (Art. 33(2)): the same hours are its outermost bound here. Raises ValueError for fewer than one hour.
     """
-    stops = [at for at in (known.told_at, known.decided_at if known.spared else None) if at]
+    stops = [at for at in (known.told_at, known.decided_at if known.spared else None) if at and _done(at, now or _EVER)]
     return Clock(hours_clock(known.aware_at, hours), min(stops, default=None))
 
 
@@ -252,7 +261,7 @@ def missing(known: Breach, now: datetime, hours: int = HOURS_TO_NOTIFY) -> list[
     """
     lacking = list(_missing(known, now))
     if (known.role is Role.CONTROLLER and known.risk is not Risk.UNLIKELY and not known.late_because
-            and clock(known, hours).late(now)):
+            and clock(known, hours, now).late(now)):
         lacking.append(f"Art. 33(1): the reasons for the delay are missing, for {hours} hours are over.")
     return lacking
 

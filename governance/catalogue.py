@@ -53,8 +53,9 @@ class Field:
     """One field of a person.
 
     path: dotted, as in the API's answer. becomes: what happens to the field as a whole. mask: the name of its rule in
-    governance/masking.py. stands: `table.column` or `collection.part` -> what of the field is found there; beside
-    these, every field that is not dropped stands in the topic of people for its bounded retention.
+    governance/masking.py. stands: `table.column` or `collection.part` -> what of the field is found there (in markers.pins
+    where it was rectified); beside these, every field that is not dropped stands in the topic of people for its bounded
+    retention.
     """
 
     path: str
@@ -89,43 +90,45 @@ FIELDS: tuple[Field, ...] = (
     _kept("login.uuid", Category.KEY, _KEEP, Audience.CONSOLE, "none",
           profiles__uuid=_KEEP, markers__suppression=_TOKEN),
     _kept("gender", Category.DEMOGRAPHIC, _KEEP, Audience.EVERYONE, "none",
-          profiles__gender=_KEEP, users_by_nationality__by_gender=_KEEP, users_by_nationality__births=_KEEP),
+          profiles__gender=_KEEP, users_by_nationality__by_gender=_KEEP, users_by_nationality__births=_KEEP,
+          markers__pins=_ENCRYPT),
     _kept("name.first", Category.NAME, _ENCRYPT, Audience.OFFICER, "initials",
-          profiles__full_name=_ENCRYPT, profiles__display_name=_GENERAL),
+          profiles__full_name=_ENCRYPT, profiles__display_name=_GENERAL, markers__pins=_ENCRYPT),
     _kept("name.last", Category.NAME, _ENCRYPT, Audience.OFFICER, "initials",
-          profiles__full_name=_ENCRYPT, profiles__display_name=_GENERAL),
+          profiles__full_name=_ENCRYPT, profiles__display_name=_GENERAL, markers__pins=_ENCRYPT),
     _kept("location.street", Category.ADDRESS, _ENCRYPT, Audience.OFFICER, "hidden",    # text up to 1.2
-          profiles__full_address=_ENCRYPT),
+          profiles__full_address=_ENCRYPT, markers__pins=_ENCRYPT),
     _kept("location.street.number", Category.ADDRESS, _ENCRYPT, Audience.OFFICER, "hidden",
           profiles__full_address=_ENCRYPT),
     _kept("location.street.name", Category.ADDRESS, _ENCRYPT, Audience.OFFICER, "hidden",
           profiles__full_address=_ENCRYPT),
     _kept("location.city", Category.ADDRESS, _KEEP, Audience.CONSOLE, "none",
-          profiles__city=_KEEP, profiles__full_address=_ENCRYPT),
+          profiles__city=_KEEP, profiles__full_address=_ENCRYPT, markers__pins=_ENCRYPT),
     _kept("location.state", Category.ADDRESS, _KEEP, Audience.CONSOLE, "none",
-          profiles__state=_KEEP, profiles__full_address=_ENCRYPT),
+          profiles__state=_KEEP, profiles__full_address=_ENCRYPT, markers__pins=_ENCRYPT),
     _kept("location.country", Category.ADDRESS, _KEEP, Audience.CONSOLE, "none",
-          profiles__country=_KEEP, profiles__full_address=_ENCRYPT),
+          profiles__country=_KEEP, profiles__full_address=_ENCRYPT, markers__pins=_ENCRYPT),
     _kept("location.postcode", Category.ADDRESS, _GENERAL, Audience.OFFICER, "postcode_area",
-          profiles__postcode_area=_GENERAL, profiles__full_address=_ENCRYPT),
+          profiles__postcode_area=_GENERAL, profiles__full_address=_ENCRYPT, markers__pins=_ENCRYPT),
     _kept("email", Category.CONTACT, _ENCRYPT, Audience.OFFICER, "email",
           profiles__email=_ENCRYPT, profiles__email_token=_TOKEN, profiles__email_domain=_GENERAL,
-          users_by_email_domain___id=_GENERAL),
-    _kept("phone", Category.CONTACT, _ENCRYPT, Audience.OFFICER, "hidden", profiles__phone=_ENCRYPT),
+          users_by_email_domain___id=_GENERAL, markers__pins=_ENCRYPT),
+    _kept("phone", Category.CONTACT, _ENCRYPT, Audience.OFFICER, "hidden", profiles__phone=_ENCRYPT,
+          markers__pins=_ENCRYPT),
     _kept("dob", Category.BIRTH, _ENCRYPT, Audience.OFFICER, "year_month",              # text or seconds up to 1.1
           profiles__birth_date=_ENCRYPT, profiles__birth_month=_GENERAL, profiles__age=_GENERAL,
           users_by_nationality__births=_GENERAL),
     _kept("dob.date", Category.BIRTH, _ENCRYPT, Audience.OFFICER, "year_month",
           profiles__birth_date=_ENCRYPT, profiles__birth_month=_GENERAL, profiles__age=_GENERAL,
-          users_by_nationality__births=_GENERAL),
+          users_by_nationality__births=_GENERAL, markers__pins=_ENCRYPT),
     # compared with the age worked out from the birth date, then forgotten: it stands in the topic alone
     _kept("dob.age", Category.BIRTH, _KEEP, Audience.CONSOLE, "none"),
     _kept("registered", Category.ACCOUNT, _GENERAL, Audience.CONSOLE, "year_month",     # text or seconds up to 1.1
           profiles__registered_month=_GENERAL),
     _kept("registered.date", Category.ACCOUNT, _GENERAL, Audience.CONSOLE, "year_month",
-          profiles__registered_month=_GENERAL),
+          profiles__registered_month=_GENERAL, markers__pins=_ENCRYPT),
     _kept("nat", Category.DEMOGRAPHIC, _KEEP, Audience.EVERYONE, "none",
-          profiles__nat=_KEEP, users_by_nationality___id=_KEEP),
+          profiles__nat=_KEEP, users_by_nationality___id=_KEEP, markers__pins=_ENCRYPT),
     *_dropped(Category.SECRET, *(f"login.{name}" for name in LOGIN_SECRETS), *LOGIN_SECRETS),
     *_dropped(Category.OFFICIAL_ID, "id.name", "id.value", *OFFICIAL_IDS),
     *_dropped(Category.IMAGE, "picture", "picture.large", "picture.medium", "picture.thumbnail"),

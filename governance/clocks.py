@@ -10,10 +10,13 @@ Nothing here reads the time: whoever asks says what time it is.
 """
 
 from calendar import monthrange
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from types import MappingProxyType
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from governance.register import Period, Unit
 
@@ -21,7 +24,7 @@ HOURS_TO_NOTIFY = 72
 """Hours in which a breach is notified: Art. 33(1) GDPR. The Commission's Digital Omnibus of 19 November 2025 proposes 96,
 which is why every function that needs it takes it as an argument."""
 
-_SATURDAY = 5
+_WEEKEND = {5: "a Saturday", 6: "a Sunday"}
 _NAMED = "BE, DE, ES, FR, GB, IE, IT, LU, NL"
 
 Day = TypeVar("Day", bound=date)
@@ -71,13 +74,42 @@ def in_utc(at: datetime) -> datetime:
         raise ValueError(f"{at.isoformat()} lies outside the years 1 to 9999 in UTC") from None
 
 
+def day_in(zone: str, at: datetime) -> date:
+    """The day on which a moment (with a zone, else ValueError) lies in a zone, as `Europe/Paris`."""
+    return in_utc(at).astimezone(ZoneInfo(zone)).date()
+
+
 def working_day(day: date, country: str) -> bool:
     """Whether a day is neither Saturday, Sunday nor a public holiday of a country (Regulation 1182/71, Art. 2(2)).
 
     country: two capital letters of ISO 3166-1 (`FR`). Holidays of the whole country count, those of a single region do not:
     the shorter period protects the person. Raises ValueError for a country that is not known.
     """
-    return day.weekday() < _SATURDAY and day not in _holidays(country, day.year)
+    return not day_off(day, country)
+
+
+def day_off(day: date, country: str) -> str:
+    """Why a day is no working day: `a Saturday`, `a Sunday`, the name of its holiday in English; nothing for a working day.
+
+    Raises ValueError for a country that is not known.
+    """
+    holiday = _holidays(country, day.year).get(day, "")
+    return _WEEKEND.get(day.weekday(), holiday)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How a period of months was counted. end: where it ends by the calendar; exists: whether the month has that date, else end
+    is its last day; stood: days by which the clock stood, which lie before end; passed: days from end on that are no working
+    days, each with why; due: the last day, a working day."""
+
+    begin: date
+    months: int
+    end: date
+    exists: bool
+    stood: int
+    passed: Mapping[date, str]
+    due: date
 
 
 def month_clock(received: date, months: int, country: str) -> date:
@@ -90,14 +122,23 @@ def month_clock(received: date, months: int, country: str) -> date:
     With the extension of Art. 12(3) it is 3 from the receipt, not 2 from the first due date. Raises ValueError for fewer
     months, for a datetime (which day it is depends on a zone) and for a country that is not known.
     """
+    return counted(received, months, country).due
+
+
+def counted(received: date, months: int, country: str, stood: int = 0) -> Counted:
+    """The same, with how it was counted. stood: days by which the clock stood while something was waited for that only the
+    person can give (EDPB Guidelines 01/2022, section 5.3); they are added before a working day is looked for."""
     if isinstance(received, datetime):
         raise ValueError(f"{received.isoformat()} is a moment; give the day on which it was received, as {received:%Y-%m-%d}")
     if months < 1:
         raise ValueError(f"A period of {months} months is none; it has at least 1")
-    due = _later(received, months)
-    while not working_day(due, country):
+    same = _later(received, months)
+    end = due = same + timedelta(days=stood)
+    passed: dict[date, str] = {}
+    while why := day_off(due, country):
+        passed[due] = why
         due += timedelta(days=1)
-    return due
+    return Counted(received, months, end, same.day == received.day, stood, MappingProxyType(passed), due)
 
 
 def hours_clock(aware: datetime, hours: int = HOURS_TO_NOTIFY) -> datetime:
@@ -155,13 +196,13 @@ def _later(day: Day, months: int) -> Day:
 
 
 @cache
-def _holidays(country: str, year: int) -> frozenset[date]:
-    """Public holidays of one year. Made whole at once: the library's own object fills itself while it is read, and a second
-    thread would find a year that is announced and still empty."""
+def _holidays(country: str, year: int) -> Mapping[date, str]:
+    """Public holidays of one year and their names. Made whole at once: the library's own object fills itself while it is read,
+    and a second thread would find a year that is announced and still empty."""
     from holidays import country_holidays, list_supported_countries  # every command would wait for it
 
     known = list_supported_countries(include_aliases=False)
     if country not in known:
         raise ValueError(f"The country {country!r} is not known; allowed are the {len(known)} codes of ISO 3166-1 whose "
                          f"holidays are known, two capital letters, among them {_NAMED}")
-    return frozenset(country_holidays(country, years=year, expand=False))
+    return MappingProxyType(dict(country_holidays(country, years=year, expand=False, language="en_US")))

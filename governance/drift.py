@@ -48,7 +48,8 @@ class LiveTopic:
 
 @dataclass(frozen=True)
 class Live:
-    """The running systems by the register's names: tables, topics (people, control, dead), collection -> sampled fields."""
+    """The running systems by the register's names: tables, topics (people, control, dead), collection -> sampled fields,
+    as dotted paths (engine/compliance/survey.py, inside)."""
 
     tables: Mapping[str, LiveTable]
     topics: Mapping[str, LiveTopic]
@@ -101,7 +102,7 @@ def _vanished(entries: Sequence[Entry], live: Live) -> Said:
     flowing = {f"kafka:people:{one.path}" for one in FIELDS if one.becomes is not Treatment.DROP}
     there = _places(live) | _wholes(live) | flowing
     for place, ref in sorted(_stated(entries).items()):
-        if place not in there and not _unseen(live, whole(place)):
+        if ":" in place and place not in there and not _unseen(live, whole(place)):
             yield ref, place, "the register says that data stand here; there is no such place any more"
 
 
@@ -166,7 +167,7 @@ def _stated_limits(entries: Sequence[Entry]) -> dict[str, dict[Retention, str]]:
 def _nowhere(entries: Sequence[Entry], live: Live) -> Said:
     there = _wholes(live)
     for place, limits in sorted(_stated_limits(entries).items()):
-        if place not in there:
+        if ":" in place and place not in there:
             for ref in sorted(set(limits.values())):
                 yield ref, place, "a time limit is stated for it; there is no such table, topic or collection"
 

@@ -23,10 +23,18 @@ EAST_ASIAN = ("[\u1100-\u11ff\u2e80-\ua4cf\ua960-\ua97f\uac00-\ud7ff\uf900-\ufaf
               "\U00016fe0-\U00018dff\U0001aff0-\U0001b2ff\U00020000-\U0003ffff]")
 """Signs that are a syllable or a word: Chinese, Japanese, Korean, Yi, Tangut. A pattern for Python and for Java."""
 
+SPACES = r"\s\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"    # what Python's \s is; Java's is less
+EMAIL_FORM = rf"[^@{SPACES}]+@((?:[A-Za-z0-9_-]+\.)+[A-Za-z][A-Za-z0-9_-]+)"
+UNTOLD = r"xn--|[0-9]{4}"
+"""An address, whole, and what its domain in lower case is hidden for. Patterns for Python and for Java."""
+
+HIDDEN_DOMAIN = "(hidden)"
+"""What rows and counts hold instead of a domain that is not shown: no domain, for none has brackets."""
+
+LETTERS, LONG_PART = r"[^\W\d_]", 4
+
 DAY_FORM = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?Z?)?", re.ASCII)
-EMAIL_FORM = re.compile(r"[^@\s]+@((?:[\w-]+\.)+[^\W\d_][\w-]+)")
-POSTCODE_FORM = re.compile(r"(?=.*\d)[A-Z0-9][A-Z0-9 -]{2,9}", re.ASCII | re.IGNORECASE)
-NUMBER_LIKE = re.compile(r"\d{4}")
+POSTCODE_FORM = r"(?=.*[0-9])[A-Za-z0-9][A-Za-z0-9 -]{2,9}"
 UNCLEAR = re.compile(r"@|\d{4}|[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """An address, a number, what would begin a line of its own in a log, and what cannot be written at all."""
 
@@ -72,14 +80,14 @@ class Initials:
 class EmailDomain:
     """The domain of an address, in lower case: `********@example.com`. No letter of what stands before it, nor its length.
 
-    Hidden with the rest: a domain without a point, one that holds a number or ends in one, and one in Punycode, which may
-    spell a name. `masked` hides those that hold the person's own name.
+    Hidden with the rest: a domain without a point, one that holds a number or ends in one, and one in letters beyond ASCII
+    or in Punycode, which is the same and may spell a name. `masked` hides those that hold the person's own name.
     """
 
     def __call__(self, value: object) -> str:
         """Stars, an @ and the domain."""
-        found = EMAIL_FORM.fullmatch(value.strip(" ")) if isinstance(value, str) else None
-        if found is None or "xn--" in (domain := found[1].lower()) or NUMBER_LIKE.search(domain):
+        found = re.fullmatch(EMAIL_FORM, value.strip(" ")) if isinstance(value, str) else None
+        if found is None or re.search(UNTOLD, domain := found[1].lower()):
             return HIDDEN
         return f"{HIDDEN}@{domain}"
 
@@ -92,7 +100,7 @@ class PostcodeArea:
         if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10 ** LONGEST_POSTCODE:
             value = str(value)
         text = value.strip(" ") if isinstance(value, str) else ""
-        return text[:2].upper() if POSTCODE_FORM.fullmatch(text) else HIDDEN
+        return text[:2].upper() if re.fullmatch(POSTCODE_FORM, text) else HIDDEN
 
 
 class YearMonth:
@@ -140,6 +148,11 @@ def masked(person: Mapping[str, object]) -> dict[str, object]:
     return shown
 
 
+def domain_shown(name: str, email: str) -> str:
+    """The domain of an address as rows and counts hold it, HIDDEN_DOMAIN where `masked` hides it. name: first and last."""
+    return str(masked({"name": name, "email": email})["email"]).partition("@")[2] or HIDDEN_DOMAIN
+
+
 def _group(values: Mapping[str, object], path: str) -> dict[str, object]:
     shown: dict[str, object] = {}
     for name, value in values.items():
@@ -155,9 +168,9 @@ def _group(values: Mapping[str, object], path: str) -> dict[str, object]:
 
 def _of_their_own(domain: str, person: Mapping[str, object]) -> bool:
     """Whether a domain holds the person's name: a part of it as a label (`li.family`), a longer one anywhere in it."""
-    place = _folded(domain.partition("@")[2])
+    place = folded(domain.partition("@")[2])
     labels = set(re.split(r"[.-]", place))
-    return any(part in labels or (len(part) > 3 and part in place) for part in _names(person))
+    return any(part in labels or (len(part) >= LONG_PART and part in place) for part in _names(person))
 
 
 def _names(person: Mapping[str, object]) -> Iterator[str]:
@@ -168,11 +181,11 @@ def _names(person: Mapping[str, object]) -> Iterator[str]:
         parts.append(email.rpartition("@")[0])
     for part in parts:
         if isinstance(part, str):
-            yield from re.findall(r"[^\W\d_]{2,}", _folded(part))
+            yield from re.findall(f"{LETTERS}{{2,}}", folded(part))
 
 
-def _folded(text: str) -> str:
-    """Without case and accents."""
+def folded(text: str) -> str:
+    """Text without case and accents."""
     return "".join(sign for sign in unicodedata.normalize("NFKD", text.casefold()) if not unicodedata.combining(sign))
 
 

@@ -326,6 +326,17 @@ def entries(text: str) -> list[Entry]:
     return [entry(fields) for fields in listed]
 
 
+def based_on(text: str) -> dict[str, int]:
+    """Ref -> number of the version that a YAML file was made of (`based_on:`), where it says so; text: one that `entries` took.
+
+    Raises NotAnEntry for numbers that are none.
+    """
+    said = yaml.safe_load(text).get("based_on") or {}
+    if not isinstance(said, dict) or not all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in said.values()):
+        raise NotAnEntry("Under `based_on:` stands the number of a version for each entry, as `rollcall register show` has it.")
+    return {str(ref): n for ref, n in said.items()}
+
+
 def laid_over(newest: Entry, base: Entry | None, wanted: Entry) -> Entry:
     """What `wanted` says otherwise than the version it is based on, over the newest version."""
     mine = {name: after for name, (_, after) in changed(base, wanted).items()}

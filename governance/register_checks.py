@@ -66,7 +66,7 @@ def check(entries: Sequence[Entry], today: date) -> list[Finding]:
         rules: Sequence[tuple[Level, Callable[[Entry, date], Found]]] = (
             (Level.ERROR, _as_controller if one.role is Role.CONTROLLER else _as_processor), (Level.ERROR, _lawful),
             (Level.ERROR, _tied), (Level.ERROR, _limited), (Level.WARNING, _masked), (Level.WARNING, _where_possible),
-            (Level.WARNING, _reviewed), (Level.WARNING, _worded))
+            (Level.WARNING, _by_hand), (Level.WARNING, _reviewed), (Level.WARNING, _worded))
         findings += [Finding(level, one.ref, where, what) for level, rule in rules for where, what in rule(one, today)]
     return findings
 
@@ -178,6 +178,14 @@ def hours(limit: Retention) -> float | None:
     """A limit of hours or days in hours; None for others, which no server can be set to."""
     each = _HOURS.get(limit.period.unit) if limit.period else None
     return limit.period.count * each if limit.period and each else None
+
+
+def _by_hand(one: Entry, _: date) -> Found:
+    """A period that nothing here ends is kept only if somebody thinks of it."""
+    for limit in dict.fromkeys(limit for item in one.items for limit in item.retention):
+        if limit.enforced_by is Enforcement.HAND and limit.period:
+            yield limit.place, (f"nothing ends it by itself after {limit.period}; `rollcall retention show` says when "
+                                "something is due, and then it is to be taken out by hand")
 
 
 def _masked(one: Entry, _: date) -> Found:

@@ -27,8 +27,9 @@ class Keeping(StrEnum):
 
 @dataclass(frozen=True)
 class Measured:
-    """What stands in one place. oldest: of when (UTC), None where it is empty; due: how many are over their time, where they
-    are counted one by one; slack: how much longer a server may take than it is told to, by its nature."""
+    """What stands in one place. oldest: of when (UTC), None where it is empty; due: how many are over the shortest limit that
+    commands enforce (`expired`), where they are counted one by one; slack: how much longer a server may take than it is told
+    to, by its nature."""
 
     oldest: datetime | None
     due: int = 0
@@ -57,12 +58,13 @@ def lines(entries: Sequence[Entry], measured: Mapping[str, Measured], now: datet
                 refs, labels = stated.setdefault((limit.place, limit), (set(), []))
                 refs.add(one.ref)
                 labels.append(item.label_en)
-    return sorted((_line(limit, tuple(sorted(refs)), tuple(labels), measured.get(place), now)
+    return sorted((_line(limit, tuple(sorted(refs)), tuple(labels), measured.get(place), now, expired(entries, place))
                    for (place, limit), (refs, labels) in stated.items()), key=lambda line: (line.place, line.limit.said))
 
 
-def _line(limit: Retention, refs: tuple[str, ...], labels: tuple[str, ...], found: Measured | None, now: datetime) -> Line:
-    due = found.due if found else 0
+def _line(limit: Retention, refs: tuple[str, ...], labels: tuple[str, ...], found: Measured | None, now: datetime,
+          counted: Retention | None) -> Line:
+    due = found.due if found and limit == counted else 0
     return Line(limit.place, limit, refs, labels, _keeping(limit, found, now), found.oldest if found else None, due)
 
 
@@ -97,10 +99,10 @@ def cut_off(now: datetime, period: Period) -> datetime:
     return _EPOCH + timedelta(milliseconds=early)
 
 
-def expired(entries: Sequence[Entry], place: str) -> Retention | None:
-    """The shortest limit of this place that commands of ours enforce, or None."""
+def expired(entries: Sequence[Entry], place: str, by: Enforcement = Enforcement.EXPIRE) -> Retention | None:
+    """The shortest limit of this place that is enforced so (by commands of ours, if not said otherwise), or None."""
     limits = [limit for one in entries for item in one.items for limit in item.retention
-              if limit.place == place and limit.enforced_by is Enforcement.EXPIRE and limit.period is not None]
+              if limit.place == place and limit.enforced_by is by and limit.period is not None]
     return min(limits, key=_length, default=None)
 
 

@@ -1,18 +1,41 @@
-"""The real servers, once a run: on free ports, in a folder of their own, so that a running installation is not met."""
+"""The real servers, once a run: on free ports, in a folder of their own, so that a running installation is not met. And what
+stands for an installation where no server is needed."""
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from bench.installation import settings_toml
 from engine import stack as stacks
 from engine.processes import left_over
+from engine.sealing import ensure_keys
 from engine.settings import Settings, load
+from engine.stores.records import Records
+from tests.app.requests_place import FakeRecords
 from tests.command_lines import Watch
 from tests.proof import Proof
+
+SHORT_LIVED = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"}
+"""For every Java: those of tests live for seconds, in which a compiler that optimizes costs more than it gives. Alone it would
+leave 48 MB for what is compiled, which are full after a few flows. Proofs take what is delivered."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Systems that whoever runs the tests has elsewhere are not for tests."""
+    if not config.getoption("--proof"):
+        os.environ.update(SHORT_LIVED)
+    for name in ("KAFKA_BOOTSTRAP", "CASSANDRA_CONTACT_POINTS", "MONGODB_URI"):
+        os.environ.pop(name, None)
+
+
+# how long an example takes depends on what else the machine does
+hypothesis.settings.register_profile("rollcall", deadline=None)
+hypothesis.settings.load_profile("rollcall")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,8 +59,21 @@ def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
     kept.write()
 
 
-SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-"""For Spark's Java: the streams of tests live for seconds, in which a compiler that optimizes costs more than it gives."""
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Those of a folder with keys and no server."""
+    made = Settings(home=tmp_path)
+    made.logs_dir.mkdir()
+    ensure_keys(made)
+    return made
+
+
+@pytest.fixture
+def records(monkeypatch: pytest.MonkeyPatch) -> FakeRecords:
+    """The table `records` in memory, for whoever opens it."""
+    made = FakeRecords()
+    monkeypatch.setattr(Records, "opened", lambda *_: nullcontext(made))
+    return made
 
 
 @dataclass
@@ -58,7 +94,6 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart
         for name in [name for name in os.environ if name.startswith("ROLLCALL_") and name != "ROLLCALL_CACHE"]:
             patch.delenv(name)
         patch.setenv("ROLLCALL_HOME", str(home))
-        patch.setenv("SPARK_SUBMIT_OPTS", SHORT_LIVED)
         settings = load()
         said: list[str] = []
         try:
@@ -74,6 +109,15 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart
 def stack(first_start: FirstStart) -> Settings:
     """Settings of running, provisioned servers. A process of its own needs only ROLLCALL_HOME=<settings.home>."""
     return first_start.settings
+
+
+def bare_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder as that of an installation with no other setting, on a machine whose programs are those in its `bin`."""
+    for name in [name for name in os.environ if name.startswith("ROLLCALL_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("ROLLCALL_HOME", str(folder))
+    monkeypatch.setenv("PATH", str(folder / "bin"))
+    return folder
 
 
 def home_of(settings: Settings) -> dict[str, str]:

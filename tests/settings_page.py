@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import AliasChoices, BaseModel
 from pydantic.fields import FieldInfo
 
 from engine.settings import CLONE, Settings
@@ -53,8 +53,10 @@ def _lines() -> Iterator[str]:
 def _table(prefix: str, fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     yield "| setting | default | allowed | what it is |\n|---|---|---|---|"
     for name, field in fields.items():
-        variable = f"ROLLCALL_{prefix}{name.upper()}"
-        yield f"| `{variable}` | {_default(field.default)} | {_allowed(field)} | {field.description} |"
+        variable = f"`ROLLCALL_{prefix}{name.upper()}`"
+        if isinstance(field.validation_alias, AliasChoices):    # also read without our prefix
+            variable += f", `{name.upper()}`"
+        yield f"| {variable} | {_default(field.default)} | {_allowed(field)} | {field.description} |"
 
 
 def _section(field: FieldInfo) -> type[BaseModel] | None:

@@ -47,8 +47,21 @@ def test_what_is_no_command_is_refused_without_saying_what_it_held(keys: KeyRing
         encode(keys, "forget", "R", UUID)
 
 
-def at(offset: int, verb: str, when: int, cut_off: int = -1) -> Command:
-    return Command(offset, when, verb, "t", UUID, f"R-{offset}", cut_off)
+def at(offset: int, verb: str, when: int, cut_off: int = -1, pins: str = "") -> Command:
+    return Command(offset, when, verb, "t", UUID, f"R-{offset}", cut_off, pins)
+
+
+def test_nothing_is_pinned_to_a_marker_that_keeps_an_erasure() -> None:
+    pins = '{"phone": "112"}'
+    late = fold({}, [at(0, "erase", 10), at(1, "rectify", 20, pins=pins)])["t"].marker
+    assert (late.pins, late.rectified, late.last_command) == ("", -1, 1)
+    assert fold({}, [at(0, "erase", 10), at(1, "lift", 20), at(2, "rectify", 30, pins=pins)])["t"].marker.rectified == 2
+
+
+def test_who_restricts_is_not_ended_with_their_time() -> None:
+    assert fold({}, [at(0, "restrict", 10), at(1, "expire", 30, 25)])["t"].marker.not_before == -1
+    assert fold({}, [at(0, "restrict", 10), at(1, "unrestrict", 20), at(2, "expire", 30, 25)])["t"].marker.not_before == 25
+    assert fold({}, [at(0, "restrict", 10), at(1, "erase", 30)])["t"].marker.erased
 
 
 @pytest.mark.parametrize(("given", "erased", "restricted", "not_before"), [
@@ -108,5 +121,5 @@ def test_rectifications_add_up_by_group_and_an_erasure_forgets_them() -> None:
     assert (json.loads(marker.pins), marker.rectified) == ({"nat": "IE", "name": {"last": "Byron"}}, 1)
     forgotten = fold({}, [*first, at(2, "erase", 5), at(3, "lift", 6)])["t"].marker
     assert (forgotten.pins, forgotten.rectified) == ("", -1)
-    again = fold({}, [*first, at(2, "erase", 5), set_to(3, nat="FR")])["t"].marker
-    assert (again.pins, again.rectified, again.erased) == ('{"nat": "FR"}', 3, True)
+    again = fold({}, [*first, at(2, "erase", 5), at(3, "lift", 6), set_to(4, nat="FR")])["t"].marker
+    assert (again.pins, again.rectified) == ('{"nat": "FR"}', 4)

@@ -16,7 +16,7 @@ LONGEST = 400
 PACKAGES = ("engine", "governance", "app")
 ALLOWED = {"app": {"app", "engine", "governance"}, "engine": {"engine", "governance"}, "governance": {"governance"}}
 
-POMS = {"jars/pom.xml", "infra/native/kafka/pom.xml", "infra/native/cassandra/pom.xml"}
+POMS = {"jars/pom.xml", "infra/native/kafka/pom.xml", "infra/native/cassandra/pom.xml", "bench/connector/pom.xml"}
 GO_MOD = "infra/native/ferretdb/go.mod"
 PINS_PAGE = "docs/decisions/0001-pins.md"
 
@@ -136,14 +136,14 @@ def test_make_targets_say_what_they_do(line: str) -> None:
 
 def pyproject_pins() -> dict[str, str]:
     """Package -> version, as pyproject.toml pins them; whatever is not pinned exactly has no version."""
-    project = tomllib.loads((CLONE / "pyproject.toml").read_text())["project"]
-    pairs = [line.partition("==") for line in project["dependencies"]]
+    file = tomllib.loads((CLONE / "pyproject.toml").read_text())
+    pairs = [line.partition("==") for line in (*file["project"]["dependencies"], *file["dependency-groups"]["test"])]
     return {name.partition("[")[0].lower(): version for name, _, version in pairs}
 
 
-def requirements_pins() -> dict[str, str]:
+def requirements_pins(file: str = "requirements.txt") -> dict[str, str]:
     """Package -> version, as requirements.txt pins them."""
-    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", (CLONE / "requirements.txt").read_text(), re.MULTILINE))
+    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", (CLONE / file).read_text(), re.MULTILINE))
 
 
 def pom_pins(path: str) -> dict[str, str]:

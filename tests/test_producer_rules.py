@@ -2,11 +2,18 @@
 
 import json
 import re
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.producer import LARGEST, judged
+from engine.metrics import ProducerMetrics
+from engine.producer import LARGEST, _Run, judged
+from engine.sealing import ensure_keys, load_keys
+from engine.settings import Settings
 from engine.sources import Item
 from tests.people import captured, generated, of_every_nationality
 
@@ -76,3 +83,23 @@ def test_what_the_source_could_not_read_keeps_its_reason() -> None:
 def test_dropped_and_unknown_fields_are_counted() -> None:
     dropped = judged(Item("p", changed(shoe=43))).dropped
     assert dropped["login.password"] == dropped["id.value"] == dropped["(unknown)"] == 1
+
+
+def test_no_letter_is_made_of_somebody_erased_whatever_the_setting(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    settings = settings.model_copy(update={"producer": settings.producer.model_copy(update={"skip_erased": False})})
+    ensure_keys(settings)
+    (settings.secrets / "producer.password").write_text("never used")
+    letters: list[str] = []
+    with ExitStack() as stack:
+        source: Any = SimpleNamespace(name="replay", synthetic=False)
+        run = _Run(settings, source, lambda _: None, threading.Event(), None, False, ProducerMetrics(), stack)
+        run._erased._tokens = frozenset({load_keys(settings).suppression_token(UUID)})
+        run._letters.put = lambda place, *_, **__: letters.append(place)    # type: ignore[method-assign]
+        whose = {"erased": UUID, "bare": UUID.replace("-", "").upper(), "another": generated()[1]["login"]["uuid"]}
+        for name, value in whose.items():
+            run._item(Item(name, {**PERSON, "name": [], "login": {"uuid": value}}), b"now")
+        assert [place.partition("#")[0] for place in letters] == ["another"]
+        assert run._counts["erased_skipped"] == 2
+        run._item(Item("good", PERSON), b"now")
+        assert run._counts["erased_skipped"] == 2, "the stream bars a record"

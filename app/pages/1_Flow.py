@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import words
 from app.parts import fresh, live, open_page
+from app.programs import rate
 from app.sessions import Viewer
 from app.stores import console
 from engine.health import Hop
@@ -14,17 +15,18 @@ from engine.health import Hop
 def figures(hops: dict[str, Hop]) -> None:
     """The numbers an operator looks for first."""
     producer, kafka, stream, rows, users = (hops[name].facts for name in ("producer", "kafka", "stream", "cassandra", "mongo"))
+    sending = rate(producer, producer.get("program", ""))
     with st.container(horizontal=True):
-        st.metric(words.RATE, f"{producer['rate']:.0f}" if "rate" in producer else "-", border=True)
+        st.metric(words.RATE, "-" if sending is None else f"{sending:.0f}", border=True)
         st.metric(words.BEHIND, f"{stream['behind']:,}" if "behind" in stream else "-", border=True)
         age = words.seconds_ago((datetime.now(UTC) - stream["at"]).total_seconds()) if "at" in stream else "-"
         st.metric(words.NEWEST, age, border=True)
         st.metric(words.DEAD, f"{kafka['standing']:,}" if "standing" in kafka else "-", border=True)
         st.metric(words.ROWS, f"{rows['rows']:,}" if "rows" in rows else "-", border=True, help=words.AGREE_HELP)
         st.metric(words.COUNTED, f"{users['users']:,}" if "users" in users else "-", border=True)
-    quiet = stream.get("behind") == 0 and not producer.get("rate")
-    if quiet and "rows" in rows and "users" in users and rows["rows"] != users["users"]:
-        st.info(words.stores_differ(rows["rows"], users["users"]), icon=":material/balance:")
+    quiet = stream.get("behind") == 0 and not sending
+    if quiet and "restricted" in rows and "users" in users and rows["rows"] - rows["restricted"] != users["users"]:
+        st.info(words.stores_differ(rows["rows"], rows["restricted"], users["users"]), icon=":material/balance:")
 
 
 def draw(_: Viewer) -> None:

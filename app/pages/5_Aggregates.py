@@ -36,15 +36,15 @@ def figures(counted: Counted) -> None:
     with right:
         by_age = ages.sort_values("average_age", ascending=False)
         part(words.AVERAGE_AGES, charts.bars(by_age, "country", "average_age", words.AVERAGE_AGE, ".2f"), by_age, "age")
-        part(words.PYRAMID, charts.pyramid(counted.pyramid, words.PYRAMID, words.AGE),
+        part(words.PYRAMID, charts.pyramid(counted.pyramid, words.AGE),
              counted.pyramid.drop(columns="from"), "pyramid")
-        part(words.ARRIVALS, charts.line(counted.arrivals, "hour", "users", words.COUNTED, step=True), counted.arrivals,
+        part(words.ARRIVALS, charts.columns(counted.arrivals, "hour", "users", words.COUNTED), counted.arrivals,
              "arrivals")
 
 
 def draw(_: Viewer) -> None:
-    """The figures as of the last reading."""
-    counted = fresh(console().counted.now())
+    """The figures, as of the turn that they are of."""
+    counted = fresh(console().counted.now(), lambda counted: counted.at)
     if counted is None:
         return
     if counted.synthetic:

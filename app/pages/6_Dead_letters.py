@@ -18,17 +18,19 @@ if box is None:
 st.button(words.READ_AGAIN, key="letters-again", icon=":material/refresh:", on_click=letters.read_again)
 with st.container(horizontal=True):
     for state, number in box.counts.items():
-        st.metric(state, f"{number:,}", border=True)
-text = st.text_input(words.CONTAINS, key="letters-contains")
-shown = letters.containing(box, text)
-table(letters.reasons(shown), "letters-reasons", empty=words.NO_LETTERS)
+        st.metric(words.LETTER_STATES[state], f"{number:,}", border=True)
+with st.container(horizontal=True):
+    text = st.text_input(words.CONTAINS, key="letters-contains").strip()
+    state = st.selectbox(words.STATE, letters.STATES, format_func=lambda state: words.LETTER_STATES.get(state, state),
+                         key="letters-state")
+shown = letters.fitting(box, text, state)
+table(letters.reasons(shown), "letters-reasons", empty=letters.none_fits(box, text))
 if not shown:
     st.stop()
 st.caption(words.CHOSEN)
 chosen = letters.chosen(shown)
-if len(chosen) == 1:
-    st.subheader(words.HOLDS, anchor=False)
-    table(letters.parts(chosen[0]), "letters-parts")
 about = chosen or shown
+if len(about) == 1:
+    letters.show(about[0])
 st.write(words.letters_chosen(len(about), bool(chosen)))
-letters.act_panel(looks, [letter.place for letter in about])
+letters.act_panel(looks, about)

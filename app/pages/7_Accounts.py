@@ -1,9 +1,10 @@
-"""Accounts and who is signed in: add, new password, roles, disable, end sessions."""
+"""Accounts and who is signed in: add, new password, roles, disable, bind to a provider, end sessions."""
 
 import streamlit as st
 
 from app import accounts, words
-from app.parts import TIME, broken_page, open_page, table, whole_page
+from app import words_watching as said
+from app.parts import TIME, as_read, broken_page, open_page, table, whole_page
 from app.stores import console
 from engine.errors import RollcallError
 
@@ -14,12 +15,14 @@ try:
 except RollcallError as error:
     broken_page(error)
 whole_page()
-table([{words.ACCOUNT: one.name, words.ROLES: sorted(one.roles), words.DISABLED: one.disabled,
-        words.SIGNED_IN: sum(session.account == one.name for session in sessions), words.CHANGED: one.changed_at}
-       for one in there], "accounts-table", {words.CHANGED: TIME})
+as_read()
+table([{words.ACCOUNT: one.name, said.ROLES: sorted(one.roles), said.DISABLED: one.disabled,
+        said.PROVIDER: said.PROVIDERS[one.provider],
+        said.SIGNED_IN: sum(session.account == one.name for session in sessions), said.CHANGED: one.changed_at}
+       for one in there], "accounts-table", {said.CHANGED: TIME})
 if looks.may("accounts.change"):
     accounts.add_panel()
-    accounts.change_panel([one.name for one in there])
-st.subheader(words.SESSIONS, anchor=False)
-table([{words.ACCOUNT: one.account, words.BEGAN: one.began, words.ADDRESS: one.address, words.BROWSER: one.agent}
-       for one in sessions], "accounts-sessions", {words.BEGAN: TIME})
+    accounts.change_panel(there)
+st.subheader(said.SESSIONS, anchor=False)
+table([{words.ACCOUNT: one.account, said.BEGAN: one.began, said.ADDRESS: one.address, said.BROWSER: one.agent}
+       for one in sessions], "accounts-sessions", {said.BEGAN: TIME})

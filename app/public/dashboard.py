@@ -1,62 +1,74 @@
-"""The view as a program: `gunicorn app.public.dashboard:server` serves the page, its refresh and /healthz.
+"""The view as a program: `gunicorn app.public.dashboard:server` serves the page, its CSV files, /healthz and /readyz.
 
-Nothing it serves is fetched from elsewhere, and the browser is told to refuse what is.
+Nothing it serves is fetched from elsewhere, and the browser is told to refuse what is. It takes nothing: no cookie, no form,
+no callback. Whatever does not begin as one of SERVED is not there.
 """
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from dash import Dash, Input, Output, State, no_update
+from dash import Dash, html
+from dash.exceptions import DependencyException
+from flask import Response, request
 
 from app.public import words
 from app.public.data import Reader
-from app.public.layout import CARDS, INDEX, PARTS, Shown, drawn, freshness, page
-from app.public.records import Unreadable
+from app.public.layout import INDEX
+from app.public.pages import CACHE, Pages
+from app.public.records import State
 from engine.settings import View, load
+
+SERVED = ("/assets/", "/_dash-component-suites/", "/_dash-dependencies", "/_favicon.ico")
+PLAIN = "text/plain; charset=utf-8"
+REST = "/<path:path>"
+"""Dash's rule for whatever no other rule serves: a page of its own."""
 
 
 def make(reader: Reader, settings: View) -> Dash:
-    """The Dash application over a reader of figures."""
+    """The Dash application over a reader of snapshots."""
     app = Dash(
-        __name__, title=words.TITLE, update_title=None, index_string=INDEX, health_endpoint="healthz", use_pages=False,
+        __name__, title=words.TITLE, update_title=None, index_string=INDEX, use_pages=False,
         assets_folder=str(Path(__file__).parent / "assets"), serve_locally=True,
         meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}])
-    app.layout = page(settings.refresh_s)
+    app.layout = html.Div()    # Dash wants one; the page is made by pages.py
+    pages = Pages(reader.read, app.index, settings.refresh_s, settings.stale_s)
 
-    def refresh(ticks: int | None, shown: Shown | None) -> dict[str, Any]:
-        return refreshed(reader, settings, shown)
+    def answered() -> Response | None:
+        return _answered(pages)
 
-    inputs = {"ticks": Input("clock", "n_intervals"), "shown": State("shown", "data")}
-    app.callback(output=outputs(), inputs=inputs)(refresh)
+    app.server.before_request(answered)
+    # a file that Dash does not have would be an error with a traceback in the log, for any stranger to fill it with
+    for missing in (DependencyException, 404):
+        app.server.register_error_handler(missing, lambda _: _missing())
     _guard(app)
     return app
 
 
-def outputs() -> dict[str, Any]:
-    """Where each value of `freshness` and `drawn` goes on the page."""
-    return {
-        "status": Output("status", "children"), "status_class": Output("status", "className"),
-        "notice": Output("notice", "children"), "body_class": Output("body", "className"),
-        "origin": Output("origin", "children"), "origin_class": Output("origin", "className"),
-        "shown": Output("shown", "data"),
-        **{f"{part.key}_height": Output(f"{part.key}-chart", "style") for part in PARTS},
-        **{key: Output(key, "children") for key, _, _ in CARDS},
-        **{f"{part.key}_{place}": Output(f"{part.key}-{place}", prop)
-           for part in PARTS
-           for place, prop in (("heading", "children"), ("sentence", "children"), ("chart", "figure"),
-                               ("table", "children"))},
-    }
+def _answered(pages: Pages) -> Response | None:
+    """The answer to a request; None leaves it to Dash, whose files are all that it serves by itself."""
+    path = request.path
+    if request.method not in ("GET", "HEAD"):
+        return Response("405", 405, {"Allow": "GET, HEAD"}, content_type=PLAIN)
+    if path == "/healthz":
+        return Response("OK", content_type=PLAIN, headers={"Cache-Control": "no-store"})
+    if path.startswith(SERVED) and request.url_rule is not None and request.url_rule.rule != REST:
+        return None
+    edition = pages.edition(datetime.now(UTC))
+    if path == "/readyz":
+        return Response(edition.state.value, 503 if edition.state is State.BROKEN else 200, {"Cache-Control": "no-store"},
+                        content_type=PLAIN)
+    answer = edition.answers.get(path)
+    if answer is None:
+        return _missing()
+    response = Response(answer.body, content_type=answer.kind, headers={"Cache-Control": CACHE})
+    response.set_etag(edition.version)
+    if answer.name:
+        response.headers["Content-Disposition"] = f'attachment; filename="{answer.name}"'
+    return response.make_conditional(request)
 
 
-def refreshed(reader: Reader, settings: View, shown: Shown | None) -> dict[str, Any]:
-    """One refresh. `shown`: what the page remembers of its figures; charts stay while those are the newest."""
-    reading = reader.read()
-    values = dict.fromkeys(outputs(), no_update)
-    values.update(freshness(reading, datetime.now(UTC), shown, settings.refresh_s, settings.stale_s))
-    if not isinstance(reading, Unreadable) and (shown is None or reading.version != shown["version"]):
-        values.update(drawn(reading))
-    return values
+def _missing() -> Response:
+    return Response("404", 404, {"Cache-Control": "no-store"}, content_type=PLAIN)
 
 
 def _guard(app: Dash) -> None:
@@ -74,7 +86,7 @@ def _guard(app: Dash) -> None:
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     }
 
-    def add(response: Any) -> Any:
+    def add(response: Response) -> Response:
         response.headers.update(headers)
         return response
 

@@ -1,150 +1,126 @@
-"""What the view knows: the aggregates read from MongoDB at one moment, as the records of records.py.
+"""The newest snapshot: read every few seconds, once for everybody, by a thread of its own. Nobody who looks waits for a store.
 
-The stream writes the documents of a turn one by one, so a reading in the middle of that could mix two turns. Each
-document carries the turn that wrote it; a reading is taken again, a few times, until no document is newer than the last
-closed turn and that turn is the same before and after. Whatever goes wrong ends as an Unreadable with a reason.
+A snapshot never changes, so its text is fetched and parsed once; what each reading asks for is numbers. Whatever goes wrong
+leaves the last snapshot where it is. The reason goes to the log of the process, once, and not to the public.
 """
 
+import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
 from typing import Any
 
 import pymongo
+from bson.errors import BSONError
+from pydantic import ValidationError
+from pymongo.errors import PyMongoError
 
-from app.public import words
-from app.public.records import Domain, Figures, Nationality, Reading, Unreadable
-from engine.birth_months import average_age, merged
-from engine.clients import mapped, mongo_client
-from engine.errors import RollcallError, SignInRefused, StoreAway
+from app.public.records import Reading
+from engine.errors import RollcallError
+from engine.mongo import mongo_client
 from engine.settings import Settings
-from engine.stores.schema import BY_EMAIL_DOMAIN, BY_NATIONALITY, PIPELINE_STATUS
+from engine.stores.schema import SNAPSHOTS
+from governance.disclosure.snapshot import Snapshot
 
-Document = Mapping[str, Any]
-
-TURN_BITS = 44
-"""A stamp is epoch * 2**44 + turn; a recount writes turn -1."""
-
-ATTEMPTS = 8
-PAUSE_S = 0.15
-REST_S = 1.0
+REST_S = 3.0
 """Seconds for which one reading serves everybody who looks."""
 
+REST_TIMES, REST_MOST_S = 20, 60.0
+"""A reading that takes long rests so many times as long, up to a limit: FerretDB looks through every document for the newest
+(measured: 0.15 s for 2,000 of them), and has more to do than this."""
 
-def figures_of(
-    nationalities: Iterable[Document], domains: Iterable[Document], statuses: Mapping[str, Document], now: datetime,
-    settled: bool = True,
-) -> Figures:
-    """The documents as Figures; `statuses` are those of pipeline_status by `_id`, `now` is aware.
+FIRST_WITHIN_S = 10.0
+ANSWER_WITHIN_S = 5.0
+"""Less than the client's own limit: the page should say soon that the store is away."""
 
-    KeyError, TypeError, ValueError or AttributeError when a document is not of the shape docs/flow.md gives.
-    """
-    today = now.astimezone(UTC).date()
-    people = [document for document in nationalities if int(document["users"]) > 0]
-    addresses = [Domain(str(document["_id"]), int(document["users"])) for document in domains]
-    last = statuses.get("figures", {})
-    return Figures(
-        read_at=now,
-        at=_aware(last.get("at")),
-        turn=last.get("turn"),
-        nationalities=tuple(sorted(
-            (_nationality(document, today) for document in people), key=lambda one: (-one.users, one.code))),
-        domains=tuple(sorted((one for one in addresses if one.users > 0), key=lambda one: (-one.users, one.name))),
-        average_age=average_age(merged(_births(document) for document in people), today),
-        synthetic=_synthetic(last.get("synthetic"), statuses.get("producer", {}).get("synthetic")),
-        settled=settled,
-    )
+NUMBERS = {"_id": 1, "withdrawn": 1}
+NEWEST_FIRST = [("_id", pymongo.DESCENDING)]
+
+log = logging.getLogger(__name__)
 
 
-def turn_of(stamp: int) -> int:
-    """The turn in a stamp; -1 for a recount."""
-    turn = stamp % (1 << TURN_BITS)
-    return -1 if turn == (1 << TURN_BITS) - 1 else turn
+class Misshapen(Exception):
+    """A document of `snapshots` that is not of the shape this view knows."""
 
 
 class Reader:
-    """Reads the aggregates for all who look: one client a process, made at the first reading, one reading a second."""
+    """Reads for all who look: one client a process, made at the first reading."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
-        self._client: Any = None
-        self._last: Reading | None = None
+        self._first = threading.Event()
+        self._reading_now = False
         self._good_until = 0.0
+        self._client: Any = None
+        self._last = Reading(away=True)
+        self._said = ""
 
     def read(self) -> Reading:
-        """The newest reading; never an exception."""
+        """The newest reading; never an exception. Only the first one is waited for."""
         with self._lock:
-            if self._last is None or time.monotonic() >= self._good_until:
-                self._last = self._fresh()
-                self._good_until = time.monotonic() + REST_S
-            return self._last
+            if not self._reading_now and time.monotonic() >= self._good_until:
+                self._reading_now = True
+                threading.Thread(target=self._again, name="reader", daemon=True).start()
+        if not self._first.wait(FIRST_WITHIN_S):
+            return Reading(away=True)
+        return self._last
 
     def close(self) -> None:
         """Lets the client go; the next reading makes another."""
-        with self._lock:
-            if self._client is not None:
-                self._client.close()
-            self._client, self._last = None, None
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _again(self) -> None:
+        began = time.monotonic()
+        try:
+            self._last = self._fresh()
+        finally:
+            ended = time.monotonic()
+            rest = 0.0 if self._last.away else min((ended - began) * REST_TIMES, REST_MOST_S)
+            self._good_until = ended + max(REST_S, rest)
+            self._first.set()
+            self._reading_now = False
 
     def _fresh(self) -> Reading:
         try:
             if self._client is None:
                 self._client = mongo_client(self._settings, "view")
-            # shorter than the client's own limit: a page should say that the store is away before the next refresh
-            limit_s = min(self._settings.mongo.request_timeout_s, 8)
-            with mapped("reading the figures", "view"), pymongo.timeout(limit_s):
-                return read_settled(self._client[self._settings.mongo.database])
-        except StoreAway:
-            return _unreadable(words.AWAY)
-        except SignInRefused:
-            return _unreadable(words.REFUSED)
-        except RollcallError as error:
-            return _unreadable(str(error))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            return _unreadable(words.MISSHAPEN)
+            with pymongo.timeout(min(self._settings.mongo.request_timeout_s, ANSWER_WITHIN_S)):
+                found = newest(self._client[self._settings.mongo.database], self._last.snapshot)
+        except (RollcallError, PyMongoError, BSONError, Misshapen) as error:
+            # of a driver's text nothing, it may quote a value
+            self._say(str(error) if isinstance(error, RollcallError | Misshapen) else type(error).__name__)
+            return Reading(self._last.snapshot, self._last.withdrawn, away=True)
+        self._say("")
+        return found
+
+    def _say(self, trouble: str) -> None:
+        if trouble != self._said:
+            log.warning("The snapshots cannot be read: %s", trouble) if trouble else log.warning("The snapshots are read again")
+            self._said = trouble
 
 
-def read_settled(database: Any, pause: Callable[[float], None] = time.sleep) -> Figures:
-    """Reads until the documents are of one turn, at most ATTEMPTS times; then says that they are not (`settled`)."""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            pause(PAUSE_S)
-        before = _statuses(database)
-        nationalities = list(database[BY_NATIONALITY].find())
-        domains = list(database[BY_EMAIL_DOMAIN].find())
-        after = _statuses(database)
-        closed = before.get("figures", {}).get("turn")
-        newest = max((turn_of(int(one.get("stamp", 0))) for one in (*nationalities, *domains)), default=-1)
-        settled = closed == after.get("figures", {}).get("turn") and (closed is None or newest <= closed)
-        if settled:
-            break
-    return figures_of(nationalities, domains, after, datetime.now(UTC), settled)
+def newest(database: Any, known: Snapshot | None) -> Reading:
+    """The newest snapshot that is not withdrawn. known: one that was read before. Raises Misshapen, and pymongo's errors."""
+    snapshots = database[SNAPSHOTS]
+    last = snapshots.find_one({}, NUMBERS, sort=NEWEST_FIRST)
+    if last is None:
+        return Reading()
+    shown = snapshots.find_one({"withdrawn": None}, NUMBERS, sort=NEWEST_FIRST) if last["withdrawn"] else last
+    withdrawn = int(last["_id"]) if last["withdrawn"] else 0
+    if shown is None:
+        return Reading(withdrawn=withdrawn)
+    if known is not None and known.number == shown["_id"]:
+        return Reading(known, withdrawn)
+    return Reading(_parsed(snapshots.find_one({"_id": shown["_id"]})), withdrawn)
 
 
-def _statuses(database: Any) -> dict[str, Document]:
-    wanted = {"_id": {"$in": ["figures", "producer"]}}
-    return {document["_id"]: document for document in database[PIPELINE_STATUS].find(wanted)}
-
-
-def _nationality(document: Document, today: date) -> Nationality:
-    return Nationality(str(document["_id"]), int(document["users"]), average_age(_births(document), today))
-
-
-def _births(document: Document) -> dict[str, int]:
-    return merged(document.get("births", {}).values())
-
-
-def _synthetic(*said: object) -> bool | None:
-    """True as soon as one says so, False when the others deny it, None when nobody says."""
-    known = [bool(one) for one in said if one is not None]
-    return any(known) if known else None
-
-
-def _aware(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
-
-
-def _unreadable(reason: str) -> Unreadable:
-    return Unreadable(datetime.now(UTC), reason)
+def _parsed(document: Any) -> Snapshot:
+    try:
+        snapshot = Snapshot.model_validate_json(document["body"])
+    except (ValidationError, KeyError, TypeError) as error:
+        raise Misshapen(f"a snapshot is of a shape that this version does not know ({type(error).__name__})") from None
+    if snapshot.number != document["_id"]:
+        raise Misshapen(f"snapshot {document['_id']} says that it is {snapshot.number}")
+    return snapshot

@@ -1,19 +1,28 @@
-"""The page: its parts in order, and what each reading puts into them."""
+"""The page of a reading: header, notices, the figures in order, about the data.
 
-from collections.abc import Callable, Sequence
+There is no callback: another reading is another page.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any
 
 from dash import dcc, html
 
 from app.public import figures as draw
-from app.public import words
-from app.public.countries import name
-from app.public.records import Figures, Reading, State, Unreadable, state
+from app.public import tables, words
+from app.public.records import Reading, State
+from app.public.world import world_map
+from governance.disclosure.snapshot import Snapshot
+
+AHEAD = '<link rel="preload" as="script" href="/_dash-component-suites/dash/dcc/async-graph.js">'
+"""What Dash would ask for only when it comes to the first chart. What the chart is drawn with is an asset (infra/plotly)."""
+
+MARK = "<!--still-->"
+"""Where the page stands as text until Dash has drawn it."""
 
 INDEX = f"""<!DOCTYPE html>
-<html lang="en">
+<html lang="{words.LANGUAGE}">
     <head>
         {{%metas%}}
         <title>{{%title%}}</title>
@@ -23,6 +32,7 @@ INDEX = f"""<!DOCTYPE html>
     <body>
         <a class="skip" href="#figures">{words.SKIP}</a>
         <noscript><p class="noscript">{words.NO_SCRIPT}</p></noscript>
+        <div id="still">{MARK}</div>
         {{%app_entry%}}
         <footer>
             {{%config%}}
@@ -32,170 +42,116 @@ INDEX = f"""<!DOCTYPE html>
     </body>
 </html>"""
 
-GRAPH = {
+CHART = {
     "displayModeBar": False, "displaylogo": False, "showSendToCloud": False, "showLink": False, "scrollZoom": False,
+    "doubleClick": False, "topojsonURL": "/assets/topojson/",
 }
-
-
-class Shown(TypedDict):
-    """What a page remembers of the figures on it: their version and the time they are of (ISO 8601, or empty)."""
-
-    version: str
-    at: str
 
 
 @dataclass(frozen=True)
 class Part:
-    """One figure of the page: how its heading, sentence, chart and table come from a reading."""
+    """One figure of the page. key: its table in tables.SHEETS; charts: its name -> how it is drawn."""
 
     key: str
-    heading: Callable[[Figures], str]
-    sentence: Callable[[Figures], str]
-    chart: Callable[[Figures], Any]
-    columns: tuple[str, ...]
-    rows: Callable[[Figures], list[tuple[str, ...]]]
-
-
-def nationality_rows(figures: Figures) -> list[tuple[str, ...]]:
-    """Table twin of the nationalities."""
-    return [(name(one.code), words.count(one.users), words.share(one.users, figures.people))
-            for one in figures.nationalities]
-
-
-def age_rows(figures: Figures) -> list[tuple[str, ...]]:
-    """Table twin of the average ages."""
-    return [(name(one.code), words.years(one.average_age), words.count(one.users)) for one in figures.by_age]
-
-
-def domain_rows(figures: Figures) -> list[tuple[str, ...]]:
-    """Table twin of the e-mail domains: what the chart draws, its last bar included."""
-    whole = sum(one.users for one in figures.domains)
-    top = [(one.name, one.users) for one in figures.domains[:draw.TOP_DOMAINS]]
-    rest = whole - sum(users for _, users in top)
-    shown = [*top, (words.OTHER, rest)] if rest else top
-    return [(label, words.count(users), words.share(users, whole)) for label, users in shown]
+    heading: Callable[[Snapshot], str]
+    sentence: Callable[[Snapshot], str]
+    charts: dict[str, Callable[[Snapshot], Any]]
 
 
 PARTS = (
-    Part("nationality", words.nationality_heading, words.nationality_sentence, draw.nationality_bars,
-         words.NATIONALITY_COLUMNS, nationality_rows),
-    Part("age", words.age_heading, words.age_sentence, draw.age_dots, words.AGE_COLUMNS, age_rows),
-    Part("domain", words.domain_heading, lambda figures: words.domain_sentence(figures, draw.TOP_DOMAINS),
-         draw.domain_bars, words.DOMAIN_COLUMNS, domain_rows),
+    Part("nationalities", words.nationality_heading, words.nationality_sentence,
+         {"map": world_map, "bars": draw.nationality_bars}),
+    Part("gender_ages", words.gender_age_heading, words.gender_age_sentence, {"pyramid": draw.pyramid}),
+    Part("average_ages", words.age_heading, words.age_sentence, {"dots": draw.age_dots}),
+    Part("domains", words.domain_heading, words.domain_sentence, {"bars": draw.domain_bars}),
+    Part("arrivals", words.arrival_heading, words.arrival_sentence, {"bars": draw.arrival_bars}),
 )
 
-CARDS: tuple[tuple[str, str, Callable[[Figures], str]], ...] = (
-    ("people", words.PEOPLE, lambda figures: words.count(figures.people)),
-    ("average-age", words.AVERAGE_AGE, lambda figures: words.years(figures.average_age)),
-    ("nationalities", words.NATIONALITIES, lambda figures: words.count(len(figures.nationalities))),
-    ("domains", words.DOMAINS, lambda figures: words.count(len(figures.domains))),
-)
 
-def page(refresh_s: int) -> Any:
-    """The page before its first reading; the first refresh follows at once, others each `refresh_s` seconds."""
-    return html.Div(id="body", className="body loading", children=[
-        html.Header(className="top", children=[
-            html.Div(className="inner", children=[
-                html.Div(className="brand", children=[
-                    html.H1(words.PRODUCT),
-                    html.P(words.TAGLINE),
-                ]),
-                html.P(id="status", className="status", role="status", children=words.LOADING),
-                html.Dl(className="cards", children=[
-                    html.Div(className="card", children=[html.Dt(label), html.Dd(words.NOTHING, id=key)])
-                    for key, label, _ in CARDS
-                ]),
-                html.P(id="origin", className="origin"),
-            ]),
+def page(reading: Reading, now_is: State, version: str, refresh_s: int) -> Any:
+    """The page. version: by which newer.js sees that there is another one; refresh_s: how often it looks."""
+    snapshot = reading.snapshot
+    sign, word = words.STATE_WORDS[now_is]
+    told = {"data-version": version, "data-every": str(refresh_s)}
+    return html.Div(id="body", className=f"body {now_is.value}", **told, children=[
+        html.Header(className="top", children=[html.Div(className="inner", children=[
+            html.Div(className="brand", children=[
+                html.H1(words.PRODUCT), html.P(words.TAGLINE),
+                *([html.P(words.SYNTHETIC, className="synthetic")] if snapshot and snapshot.synthetic else [])]),
+            html.P(id="status", className="status", role="status", children=[
+                html.Span(sign, className="sign", **{"aria-hidden": "true"}), html.Strong(word), " ",
+                words.status(reading, now_is)]),
+            *([_cards(snapshot)] if snapshot else []),
+        ])]),
+        html.Main(id="figures", className="inner", tabIndex="-1", children=[
+            *_notices(reading, now_is),
+            *([html.Div(className="figures", children=[_section(part, snapshot) for part in PARTS]), _about(snapshot)]
+              if snapshot else []),
         ]),
-        html.Main(id="figures", className="inner", children=[
-            html.Div(id="notice"),
-            html.Div(className="figures", children=[_section(part) for part in PARTS]),
-            html.Section(className="method", children=[html.H2(words.METHOD_HEADING), html.P(words.METHOD)]),
-        ]),
-        dcc.Interval(id="clock", interval=refresh_s * 1000),
-        dcc.Store(id="shown"),
     ])
 
 
-def freshness(reading: Reading, now: datetime, shown: Shown | None, refresh_s: int, stale_s: int) -> dict[str, Any]:
-    """What every refresh sets: the line of state, the notice, and the class that hides charts of nothing.
-
-    `shown` is what the page remembers of the figures on it, None when there are none.
-    """
-    now_is = state(reading, now, stale_s)
-    sign, word = words.STATE_WORDS[now_is]
-    bare = now_is is State.EMPTY or (now_is is State.BROKEN and shown is None)
-    return {
-        "status": [html.Span(sign, className="sign", **{"aria-hidden": "true"}), html.Strong(word), " ",
-                   words.as_of(reading, now_is, now, refresh_s)],
-        "status_class": f"status {now_is.value}",
-        "notice": _notice(reading, now_is, now, shown),
-        "body_class": "body bare" if bare else "body",
-        "shown": shown if isinstance(reading, Unreadable) else _remembered(reading),
-    }
-
-
-def drawn(figures: Figures) -> dict[str, Any]:
-    """What new figures set: cards, the origin's sentence, and each part's heading, sentence, chart and table."""
-    values: dict[str, Any] = {key: value(figures) for key, _, value in CARDS}
-    values["origin"] = words.origin(figures.synthetic)
-    values["origin_class"] = "origin synthetic" if figures.synthetic else "origin"
-    for part in PARTS:
-        empty = not figures.people
-        values[f"{part.key}_heading"] = "" if empty else part.heading(figures)
-        values[f"{part.key}_sentence"] = "" if empty else part.sentence(figures)
-        chart = part.chart(figures)
-        values[f"{part.key}_chart"] = chart
-        values[f"{part.key}_height"] = {"height": f"{chart.layout.height}px"}
-        values[f"{part.key}_table"] = table(part.columns, part.rows(figures))
-    return values
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+def table(sheet: tables.Sheet) -> Any:
     """A plain table: the first column names the row."""
     return html.Table([
-        html.Thead(html.Tr([html.Th(column, scope="col") for column in columns])),
+        html.Thead(html.Tr([html.Th(column, scope="col") for column in sheet.columns])),
         html.Tbody([
-            html.Tr([html.Th(row[0], scope="row"), *(html.Td(cell) for cell in row[1:])]) for row in rows
+            html.Tr([html.Th(row[0], scope="row"), *(html.Td(cell) for cell in row[1:])]) for row in sheet.rows
         ]),
     ])
 
 
-def _section(part: Part) -> Any:
-    return html.Section(className=f"part {part.key}", **{"aria-labelledby": f"{part.key}-heading"}, children=[
-        html.H2(id=f"{part.key}-heading"),
-        html.P(id=f"{part.key}-sentence", className="sentence"),
+def _cards(snapshot: Snapshot) -> Any:
+    cards = (("people", words.PEOPLE, words.count(snapshot.people)),
+             ("time", words.FIGURES_OF, words.moment(snapshot.counted_at)),
+             ("next", words.NEXT, words.moment(snapshot.next_at)), ("number", words.NUMBER, words.count(snapshot.number)))
+    return html.Dl(className="cards", children=[
+        html.Div(className=f"card {key}", children=[html.Dt(label), html.Dd(value, id=key)]) for key, label, value in cards])
+
+
+def _notices(reading: Reading, now_is: State) -> list[Any]:
+    snapshot, found = reading.snapshot, []
+    if now_is is State.EMPTY and not reading.withdrawn:
+        found.append((words.EMPTY_HEADING, words.EMPTY))
+    if now_is is State.BROKEN:
+        found.append((words.BROKEN_HEADING, words.BROKEN))
+    if now_is is State.KEPT:
+        found.append((words.KEPT_HEADING, words.KEPT))
+    if now_is is State.STALE and snapshot:
+        found.append((words.LATE_HEADING, words.late(snapshot)))
+    if reading.withdrawn:
+        found.append((words.WITHDRAWN_HEADING, words.withdrawn(reading)))
+    return [html.Div(className=f"notice {now_is.value}", children=[html.H2(heading), html.P(text)]) for heading, text in found]
+
+
+def _section(part: Part, snapshot: Snapshot) -> Any:
+    key = part.key
+    return html.Section(className=f"part {key}", **{"aria-labelledby": f"{key}-heading"}, children=[
+        html.H2(part.heading(snapshot), id=f"{key}-heading"),
+        html.P(part.sentence(snapshot), id=f"{key}-sentence", className="sentence"),
         # the table twin below is what a screen reader gets; the picture would only repeat it, badly
-        html.Div(className="chart", **{"aria-hidden": "true"}, children=[
-            dcc.Graph(id=f"{part.key}-chart", figure=draw.blank(1), config=GRAPH, responsive=True),
-        ]),
-        html.Details([html.Summary(words.TABLE), html.Div(id=f"{part.key}-table", className="table")]),
+        html.Div(className="charts", **{"aria-hidden": "true"}, children=[
+            _chart(f"{key}-{name}", name, drawn(snapshot)) for name, drawn in part.charts.items()]),
+        html.Details([html.Summary(words.TABLE),
+                      html.Div(table(tables.SHEETS[key](snapshot)), id=f"{key}-table", className="table")]),
+        html.P(className="file", children=_file(key, words.CSV)),
     ])
 
 
-def _notice(reading: Reading, now_is: State, now: datetime, shown: Shown | None) -> Any:
-    if isinstance(reading, Unreadable):
-        text = [reading.reason, words.meanwhile(_time(shown["at"]), now)] if shown else [reading.reason]
-        heading = words.BROKEN_HEADING
-    elif now_is is State.EMPTY:
-        heading, text = words.EMPTY_HEADING, [words.EMPTY]
-    else:
-        return None
-    return html.Div(className=f"notice {now_is.value}", children=[
-        html.H2(heading), *(html.P(coded(paragraph)) for paragraph in text)])
+def _chart(name: str, kind: str, figure: Any) -> Any:
+    return html.Div(className=f"chart {kind}", children=[
+        dcc.Graph(id=name, figure=figure, config=CHART, responsive=True,
+                  style={"height": f"{figure.layout.height}px" if figure.layout.height else "100%"})])
 
 
-def coded(text: str) -> list[Any]:
-    """The text with what stands between backticks as code."""
-    return [html.Code(piece) if at % 2 else piece for at, piece in enumerate(text.split("`")) if piece]
+def _about(snapshot: Snapshot) -> Any:
+    said = [snapshot.method.text, words.ABOUT_OTHER, words.unchanged(snapshot), words.ABOUT_SOURCE, words.ABOUT_AGES,
+            words.ABOUT_MAP, words.method(snapshot)]
+    files = [piece for key, label in words.FILES.items() for piece in (" ", _file(key, label))]
+    return html.Section(className="about", **{"aria-labelledby": "about"}, children=[
+        html.H2(words.ABOUT_HEADING, id="about"), *(html.P(text) for text in said if text),
+        html.P([words.ABOUT_FILES, *files], className="files")])
 
 
-def _remembered(figures: Figures) -> Shown | None:
-    if not figures.people:
-        return None
-    return {"version": figures.version, "at": figures.at.isoformat() if figures.at else ""}
-
-
-def _time(written: str) -> datetime | None:
-    return datetime.fromisoformat(written) if written else None
+def _file(key: str, label: str) -> Any:
+    return html.A(label, href=f"/csv/{key}.csv", **{"aria-label": f"{words.CSV}: {words.FILES[key]}"})

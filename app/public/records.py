@@ -1,92 +1,38 @@
-"""One reading of the aggregates as small frozen records: what the figures and the words of the view are made from."""
+"""What the view found in the store at one moment, and what state its page is in."""
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
+
+from governance.disclosure.snapshot import Snapshot
 
 
 class State(Enum):
     """How much the figures can be trusted at a moment."""
 
-    LIVE = "live"
-    OLD = "old"
+    CURRENT = "current"
+    STALE = "stale"
     EMPTY = "empty"
+    KEPT = "kept"
     BROKEN = "broken"
 
 
 @dataclass(frozen=True)
-class Nationality:
-    """The people of one nationality; `average_age` in years, None when no birth month is known."""
+class Reading:
+    """One look into the store. snapshot: the newest that is not withdrawn, None where there is none; withdrawn: the number
+    of a later one that was withdrawn, 0 for none; away: whether the store did not answer as it should, the snapshot being
+    the one of before."""
 
-    code: str
-    users: int
-    average_age: float | None
-
-
-@dataclass(frozen=True)
-class Domain:
-    """The people whose e-mail address ends in one domain."""
-
-    name: str
-    users: int
-
-
-@dataclass(frozen=True)
-class Figures:
-    """One reading. `at`: when the stream's last turn was closed; nationalities and domains come largest first.
-
-    `synthetic`: whether the people were made here (None: nobody has said). `settled`: whether all documents are of
-    the same turn (see the module).
-    """
-
-    read_at: datetime
-    at: datetime | None
-    turn: int | None
-    nationalities: tuple[Nationality, ...]
-    domains: tuple[Domain, ...]
-    average_age: float | None
-    synthetic: bool | None
-    settled: bool
-
-    @property
-    def people(self) -> int:
-        """How many people are counted."""
-        return sum(nationality.users for nationality in self.nationalities)
-
-    @property
-    def by_age(self) -> tuple[Nationality, ...]:
-        """The nationalities whose average age is known, oldest first."""
-        known = (one for one in self.nationalities if one.average_age is not None)
-        return tuple(sorted(known, key=lambda one: (-(one.average_age or 0.0), one.code)))
-
-    @property
-    def version(self) -> str:
-        """Changes whenever what is drawn may change: the records themselves and the day that ages are of.
-
-        Rests on the values, not on the turn, so that a document changed behind the stream's back is shown too.
-        """
-        drawn = (self.nationalities, self.domains, self.read_at.date(), self.synthetic)
-        return hashlib.sha256(repr(drawn).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """No reading: why, in a sentence for people."""
-
-    read_at: datetime
-    reason: str
-
-
-Reading = Figures | Unreadable
+    snapshot: Snapshot | None = None
+    withdrawn: int = 0
+    away: bool = False
 
 
 def state(reading: Reading, now: datetime, stale_s: float) -> State:
-    """Live, old (the last turn closed `stale_s` seconds ago or more), empty (nobody counted) or broken."""
-    if isinstance(reading, Unreadable):
-        return State.BROKEN
-    if not reading.people:
-        return State.EMPTY
-    if reading.at is None or (now - reading.at).total_seconds() >= stale_s:
-        return State.OLD
-    return State.LIVE
+    """Current; stale (the next release was due `stale_s` seconds ago or more); empty (nothing is published); kept (the store is
+    away, the last snapshot stays); broken (the store is away, and nothing is known)."""
+    if reading.snapshot is None:
+        return State.BROKEN if reading.away else State.EMPTY
+    if reading.away:
+        return State.KEPT
+    return State.STALE if now >= reading.snapshot.next_at + timedelta(seconds=stale_s) else State.CURRENT

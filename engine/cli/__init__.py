@@ -9,14 +9,17 @@ import signal
 import sys
 import threading
 import time
-from typing import NoReturn
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 import psutil
 import typer
 from typer.main import get_command
 
 from engine.cli import (
+    access,
     accounts,
+    alerts,
     audit,
     breach,
     check,
@@ -24,26 +27,33 @@ from engine.cli import (
     doctor,
     people,
     persons_rights,
+    publish,
     register,
+    request,
+    restore,
     retention,
     stack,
     stream,
 )
 from engine.cli.output import complain, log
 from engine.errors import FOR_A_PERSON, RollcallError, SettingsInvalid
+from engine.log_lines import begin
 from engine.logs import discreet
 from engine.machine import folders
-from engine.processes import BELIEVED_AFTER_S, PROGRAMS
 from engine.settings import Settings, load, outer_environment
+from engine.supervisord import BELIEVED_AFTER_S, PROGRAMS
 from governance.free_text import scrubbed
 
 INTERRUPTED = 130
 NOBODY_READS = 1
 
+PARTS = {"stream run": "stream", "produce": "producer", "retention keep": "keeper"}
+"""Command -> the program that it is."""
+
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
 for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit,
-              register, retention, breach):
+              register, retention, request, restore, breach, access, publish, alerts):
     group.register(app)
 
 
@@ -62,7 +72,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, interrupt)
     try:
         try:
-            get_command(app)()    # called by itself, typer would set a hook of its own for what nobody foresaw
+            command = get_command(app)
+            settings, name = _settings(), _named(command, sys.argv[1:])
+            begin(settings.logs.form if settings else "text", PARTS.get(name, "rollcall"), name)
+            command()    # called by itself, typer would set a hook of its own for what nobody foresaw
         finally:
             sys.stdout.flush()    # while an error of it can still be said
     except RollcallError as error:
@@ -82,10 +95,16 @@ def main() -> None:
         raise SystemExit(INTERRUPTED) from None
 
 
+def _named(command: Any, words: Sequence[str]) -> str:
+    """The command that these words give, without what is given to it: that may be somebody's name."""
+    inner = getattr(command, "commands", {}).get(words[0]) if words else None
+    return f"{words[0]} {_named(inner, words[1:])}".rstrip() if inner else ""
+
+
 def _end(error: RollcallError) -> NoReturn:
     supervised = outer_environment().get("SUPERVISOR_PROCESS_NAME") in PROGRAMS
     if supervised:
-        log(scrubbed(str(error)))
+        log(scrubbed(str(error)), "error")
     else:
         complain(str(error))    # who is at the terminal may have given the very value
     if supervised and isinstance(error, FOR_A_PERSON):

@@ -26,7 +26,7 @@ def verify_stores(
     repair: Annotated[bool, typer.Option(
         "--repair", help="If aggregates differ: have the stream recount them, and compare again.")] = False,
 ) -> None:
-    """Compare topic, rows, markers, dead letters and aggregates; exit 1 and name each place that differs.
+    """Compare topic, rows, markers, dead letters, aggregates and snapshots; exit 1 and name each place that differs.
 
     A running stream stands still while the stores are read, and goes on while they are compared. Rows that differ are
     not repaired: docs/operating.md says what to do. Example: rollcall verify --repair
@@ -43,7 +43,8 @@ def verify_stores(
         show_json({"ok": report.ok, **asdict(report)})
     else:
         show(f"As of turn {report.turn}: {report.records} records, {report.rows} rows ({report.counted} counted), "
-             f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents. "
+             f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents, "
+             f"{report.snapshots} snapshots. "
              + ("The stream stood still while this was read." if report.streaming else "The stream does not run."))
         for reason, number in sorted(report.reasons.items()):
             show(f"  dead letters: {number} x {reason}")
@@ -52,7 +53,7 @@ def verify_stores(
         if report.more:
             show(f"  and {report.more} more")
         show("Everything agrees." if report.ok else f"{len(report.findings) + report.more} places differ. "
-             "`rollcall verify --repair` sets aggregates right; docs/operating.md says what to do about rows.")
+             "`rollcall verify --repair` sets aggregates right; docs/operating.md says what to do about the rest.")
     if not report.ok:
         raise typer.Exit(DIFFERENT)
 

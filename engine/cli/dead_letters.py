@@ -10,8 +10,10 @@ import typer
 
 from engine.cli.audited import audited
 from engine.cli.output import show, show_json, tell
+from engine.dead_letters.alone import alone
 from engine.dead_letters.discard import discard as discard_letters
-from engine.dead_letters.outcomes import SAYS
+from engine.dead_letters.discard import discardable
+from engine.dead_letters.outcomes import SAYS, told
 from engine.dead_letters.redrive import PRINCIPAL, Redriven
 from engine.dead_letters.redrive import redrive as redrive_letters
 from engine.sealing import load_keys
@@ -101,10 +103,11 @@ def redrive(
     Interrupted anywhere, the same command goes on. Example: rollcall dead-letters redrive --reason e-mail --yes
     """
     settings = load()
-    box = _box(settings, PRINCIPAL)
-    letters = _chosen(box, places or (), reason, everything, must=True)
-    with audited(settings, "letters.redrive", f"{len(letters)} letters") if yes else nullcontext():
-        done = redrive_letters(settings, letters, box, tell, within, yes)
+    with alone(settings) if yes else nullcontext():
+        box = _box(settings, PRINCIPAL)
+        letters = _chosen(box, places or (), reason, everything, must=True)
+        with audited(settings, "letters.redrive", f"{len(letters)} letters") if yes else nullcontext():
+            done = redrive_letters(settings, letters, box, tell, within, yes)
     if as_json:
         show_json({"done": done.done, "counts": done.counts, "outcomes": [asdict(outcome) for outcome in done.outcomes]})
         return
@@ -117,34 +120,40 @@ def discard(
 ) -> None:
     """Take dead letters away for good, and write down who did, when, why. Without --yes nothing is changed.
 
+    Those that are under way (`sent`) stay: redrive them first.
     Example: rollcall dead-letters discard --reason uuid --because "people of 2016, never wanted" --yes
     """
     settings = load()
     if not because.strip():
         raise typer.BadParameter("--because must say why.")
-    box = _box(settings, PRINCIPAL)
-    letters = _chosen(box, places or (), reason, everything, must=True)
-    number = 0
-    if yes:
-        with audited(settings, "letters.discard", f"{len(letters)} letters", because.strip()):
-            number = discard_letters(settings, letters, box, because.strip())
+    with alone(settings) if yes else nullcontext():
+        box = _box(settings, PRINCIPAL)
+        chosen = _chosen(box, places or (), reason, everything, must=True)
+        letters = discardable(chosen)
+        number = 0
+        if yes:
+            with audited(settings, "letters.discard", f"{len(letters)} letters", because.strip()):
+                number = discard_letters(settings, letters, box, because.strip())
     reasons = Counter(letter.reason for letter in letters).most_common()
     if as_json:
-        show_json({"done": yes, "letters": len(letters), "reasons": [{"reason": text, "letters": n} for text, n in reasons]})
+        show_json({"done": yes, "letters": len(letters), "under_way": len(chosen) - len(letters),
+                   "reasons": [{"reason": text, "letters": n} for text, n in reasons]})
         return
     for text, n in reasons:
         show(f"  {n} x {text}")
     show(f"{number} letters are discarded; the collection `discards` says by whom and why." if yes else
          f"{len(letters)} letters would be discarded. Nothing was changed; --yes does it, and nothing brings them back.")
+    if len(chosen) > len(letters):
+        show(f"{len(chosen) - len(letters)} are under way (sent) and stay. Next: rollcall dead-letters redrive --all --yes")
 
 
 def _show_redriven(done: Redriven) -> None:
-    for what, says in SAYS.items():
-        chosen = [outcome for outcome in done.outcomes if outcome.what == what]
-        if chosen:
-            show(f"{len(chosen)} {says}")
-        for (text, why), n in Counter((outcome.reason, outcome.why) for outcome in chosen).most_common():
-            show(f"  {n} x {text}" + (f" Now: {why}" if why and why != text else ""))
+    said = ""
+    for what, number, text, why in told(done.outcomes):
+        if what != said:
+            show(f"{done.counts[what]} {SAYS[what]}")
+            said = what
+        show(f"  {number} x {text}" + (f" Now: {why}" if why else ""))
     if not done.outcomes:
         show("There is no such dead letter.")
     elif not done.done:

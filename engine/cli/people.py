@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import nullcontext
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -40,7 +41,8 @@ def produce_people(
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many people were read.")] = None,
     rate: Annotated[float | None, typer.Option(min=0, help="People a second at most; 0: as fast as it goes.")] = None,
     skip_erased: Annotated[bool | None, typer.Option(
-        "--skip-erased/--no-skip-erased", help="Leave out erased people here already; the stream does so anyway.")] = None,
+        "--skip-erased/--no-skip-erased", help="Leave out erased people here already; the stream does so anyway, of "
+        "what is set aside this does always, so it waits for Cassandra.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
     supervised: Annotated[bool, typer.Option(hidden=True)] = False,
 ) -> None:
@@ -49,6 +51,7 @@ def produce_people(
     Example: rollcall produce --source replay --file people.jsonl --rate 0
     """
     # imported here: they take a quarter of the time in which any command answers
+    from engine.metrics import ProducerMetrics, served
     from engine.producer import produce
     from engine.sources.auto import open_source
 
@@ -65,7 +68,9 @@ def produce_people(
 
     signal.signal(signal.SIGINT, interrupt)
     say = log if supervised else tell
-    done = produce(settings, open_source(settings, say, stop), say, stop, limit, supervised)
+    metrics = ProducerMetrics()
+    with served(settings, metrics, say) if supervised else nullcontext():
+        done = produce(settings, open_source(settings, say, stop), say, stop, limit, supervised, metrics)
     if as_json:
         show_json(asdict(done))
     else:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import yaml
 
 from engine.cli.audited import acting_as, audited
 from engine.cli.output import show, show_json, tell
@@ -97,13 +96,15 @@ def show_entry(
 
     Example: rollcall register show people-stream > people-stream.yaml
     """
+    from engine.compliance.sheets import as_yaml  # workbooks are imported only by those who need them
+
     with _opened(load()) as kept_in:
         versions = kept_in.get(ref).versions
     if version > len(versions):
         raise RegisterRefused(f"{ref} has {len(versions)} versions; there is no version {version}.")
-    fields = versions[version - 1 if version else -1].entry.model_dump(mode="json")
-    show(json.dumps(fields, indent=2, ensure_ascii=False) if form is ShowAs.JSON else
-         yaml.safe_dump({"entries": [fields]}, allow_unicode=True, sort_keys=False, width=120).rstrip())
+    chosen = versions[version - 1 if version else -1]
+    show(json.dumps(chosen.entry.model_dump(mode="json"), indent=2, ensure_ascii=False) if form is ShowAs.JSON else
+         as_yaml([chosen]).rstrip())
 
 
 def export(
@@ -129,7 +130,8 @@ def import_sheet(
     why: Why,
     form: Annotated[Form, typer.Option("--as", help="Which form it has.")] = Form.CNIL,
 ) -> None:
-    """Take the entries of a file over as drafts; what did not fit is said. Exit 1 if something did not.
+    """Take the entries of a file over as drafts; what did not fit is said. Exit 1 if something did not. A file that was made
+    of a version on top of which somebody else has saved is refused, with what they changed.
 
     Example: rollcall register import people-stream.yaml --as yaml --why "new recipient"
     """
@@ -137,10 +139,13 @@ def import_sheet(
 
     settings = load()
     with _opened(settings) as kept_in:
-        kept = {one.ref: one.newest for one in kept_in.all()}
-        found = read(form, file.read_bytes(), {ref: one.entry for ref, one in kept.items()})
-        fresh = news(kept, found.entries)
+        kept = {one.ref: one for one in kept_in.all()}
+        found = read(form, file.read_bytes(), kept)
+        fresh = news(kept, found)
         for one, base_n in fresh:
+            if base_n and one.ref not in found.based_on:
+                tell(f"{one.ref}: the file does not say on which version it is based, so it is a new draft on top of version "
+                     f"{base_n}")
             with audited(settings, "register.change", one.ref, why):
                 version = kept_in.save(one, base_n, acting_as(), why)
             show(f"{one.ref}: version {version.n} is a draft now; `rollcall register publish {one.ref}` puts it in force")
@@ -152,12 +157,25 @@ def import_sheet(
         raise typer.Exit(UNWELL)
 
 
-def publish(ref: Ref, why: Why) -> None:
-    """Put the newest version of an entry in force; refused while an error stands in the way.
+def publish(
+    ref: Ref, why: Why,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would become due by a shorter time limit.")] = False,
+) -> None:
+    """Put the newest version of an entry in force; refused while an error stands in the way. What becomes due by a shorter time
+    limit is said before.
 
     Example: rollcall register publish people-stream --why "reviewed"
     """
+    from engine.compliance.shorter import made_due  # clients of Kafka and Cassandra are imported only by those who need them
+
     settings = load()
+    with _opened(settings) as kept_in:
+        found = made_due(settings, kept_in, ref, datetime.now(UTC))
+    for sentence in found:
+        (show if dry_run else tell)(sentence)
+    if dry_run:
+        show(f"{ref}: nothing was published" + ("." if found else ", and it would make nothing due."))
+        return
     with _opened(settings) as kept_in, audited(settings, "register.publish", ref, why):
         version = kept_in.publish(ref, kept_in.get(ref).newest.n, acting_as(), why)
     show(f"{ref}: version {version.n} is in force since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC.")

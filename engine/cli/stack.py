@@ -1,6 +1,7 @@
-"""`rollcall up|down|status|logs`: the whole installation."""
+"""`rollcall up|down|fetch|provision|run|status|logs`: the whole installation."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
@@ -11,7 +12,9 @@ from engine import health, stack
 from engine.cli.output import show, show_json, tell
 from engine.errors import ServerFailed, SettingsInvalid
 from engine.health import Hop
+from engine.native import fetch as fetching
 from engine.processes import PROGRAMS, SERVERS, Supervisor
+from engine.provision.rights import needed_rights
 from engine.settings import Settings, load
 
 NOT_WELL = 1
@@ -21,7 +24,7 @@ LOOK_EVERY_S = 1.0
 
 def register(app: typer.Typer) -> None:
     """Adds the commands of this group."""
-    for command in (up, down, status, logs):
+    for command in (up, down, fetch, provision, run, status, logs):
         app.command()(command)
 
 
@@ -48,13 +51,62 @@ def down() -> None:
     show("Stopped. `rollcall up` goes on where it was.")
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print every hop with its facts as JSON.")] = False) -> None:
+def fetch() -> None:
+    """Fetch what this installation runs itself: Spark's connectors, and the servers that do not run elsewhere.
+
+    Example: rollcall fetch
+    """
+    fetched = fetching.fetch(load(), tell)
+    show(f"Fetched {', '.join(fetched)}." if fetched else "Everything was there.")
+
+
+def provision(
+    within: Annotated[float, typer.Option(help="Seconds to wait for each system.", min=0)] = 180.0,
+    secrets_only: Annotated[bool, typer.Option(
+        "--secrets-only", help="Only make missing passwords and keys, those of servers still to be started too.")] = False,
+    new_cassandra: Annotated[bool, typer.Option(
+        "--new-cassandra", help="The Cassandra elsewhere is new: replace its default superuser by `provision`.")] = False,
+    take_over: Annotated[bool, typer.Option(
+        "--take-over", help="Give users of our names that are there already the passwords of this installation.")] = False,
+    rights: Annotated[bool, typer.Option(
+        "--rights", help="Only say what the account must be allowed with which a system elsewhere is set up.")] = False,
+) -> None:
+    """Wait for the three systems and make in each what it must hold; starts nothing. Can be given again at any time.
+
+    For systems that run elsewhere (KAFKA_BOOTSTRAP, CASSANDRA_CONTACT_POINTS, MONGODB_URI). Example:
+    rollcall provision --within 60
+    """
+    settings = load()
+    if rights:
+        show(needed_rights(settings))
+    elif secrets_only:
+        stack.secrets_made(settings, tell, for_all=True)
+    else:
+        stack.provide(settings, tell, within, new_cassandra, take_over)
+        show("All three hold what they must. `rollcall up` starts our programs, `rollcall run NAME` one of them; where nobody "
+             "can sign in to the console yet: `rollcall accounts add admin --role admin --role operator`")
+
+
+def run(name: Annotated[str, typer.Argument(help="producer, stream, view, console or keeper.")]) -> None:
+    """Run one program in this terminal or container, kept alive, until Ctrl-C; the console can stop and start it.
+
+    Example: rollcall run stream
+    """
+    _known(name, of=PROGRAMS)
+    Supervisor(load()).run(name)
+
+
+def status(
+    names: Annotated[list[str] | None, typer.Argument(help="Only these hops, as `stream`; none: all.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print every hop with its facts as JSON.")] = False,
+) -> None:
     """Say how each hop is; exit 1 if one is not ok.
 
     Example: rollcall status --json
     """
+    _known(*names or (), of=(*SERVERS, *PROGRAMS))
     settings = load()
-    hops = health.look(health.Opened(settings), Supervisor(settings))
+    hops = health.look(health.Opened(settings), Supervisor(settings), *names or ())
     ok = all(hop.ok for hop in hops)
     if as_json:
         show_json({"ok": ok, "hops": {hop.name: {key: value for key, value in asdict(hop).items() if key != "name"}
@@ -75,9 +127,7 @@ def logs(
 
     Example: rollcall logs stream --follow
     """
-    names = (*SERVERS, *PROGRAMS)
-    if name not in names:
-        raise SettingsInvalid(f"There is no program {name!r}; there are {', '.join(names)}.")
+    _known(name, of=(*SERVERS, *PROGRAMS))
     settings = load()
     shown = Supervisor(settings).tail(name, lines)
     for line in shown:
@@ -86,6 +136,11 @@ def logs(
         tell(f"The log of {name} is empty.")
     if follow:
         _follow(settings, name)
+
+
+def _known(*names: str, of: Iterable[str]) -> None:
+    if unknown := [name for name in names if name not in of]:
+        raise SettingsInvalid(f"There is no program {unknown[0]!r}; there are {', '.join(of)}.")
 
 
 def _follow(settings: Settings, name: str) -> None:

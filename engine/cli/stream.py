@@ -26,9 +26,12 @@ def run() -> None:
 
     Example: rollcall stream run
     """
+    from engine.metrics import StreamMetrics, served
     from engine.spark_stream import run as run_stream  # Spark is imported only by those who need it
 
-    run_stream(load(), log)
+    settings, metrics = load(), StreamMetrics()
+    with served(settings, metrics, log):
+        run_stream(settings, log, metrics)
 
 
 def start() -> None:

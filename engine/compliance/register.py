@@ -14,6 +14,7 @@ from engine.errors import Final
 from engine.stores.records import REGISTER, Record, Records, Stale
 from governance.register import CONTENT, Entry, State, Version, changed, entries, laid_over
 from governance.register_checks import Level, check
+from governance.sheets.imported import Imported
 
 
 class RegisterRefused(Final):
@@ -129,6 +130,11 @@ def _record(one: Entry, n: int, state: State, by: str, why: str) -> Record:
     return Record(REGISTER, one.ref, n, str(state), one.model_dump_json(), datetime.now(UTC), by, why)
 
 
+def _record_of(version: Version) -> Record:
+    return Record(REGISTER, version.entry.ref, version.n, str(version.state), version.entry.model_dump_json(), version.at,
+                  version.by, version.why)
+
+
 def entry_of(record: Record) -> Entry:
     """The entry of a version. Raises RegisterRefused if it was altered in the store."""
     return version_of(record).entry
@@ -143,11 +149,27 @@ def version_of(record: Record) -> Version:
                               "restore it from its backup.") from None
 
 
-def news(kept: Mapping[str, Version], found: Sequence[Entry]) -> list[tuple[Entry, int]]:
-    """Of entries that were read from a file those that say something new, each with the number of the version it goes on top of
-    (0: none). kept: the newest version of each ref."""
-    return [(one, kept[one.ref].n if one.ref in kept else 0) for one in found
-            if one.ref not in kept or kept[one.ref].entry != one or kept[one.ref].state is State.ARCHIVED]
+def news(kept: Mapping[str, Kept], found: Imported) -> list[tuple[Entry, int]]:
+    """Of the entries of a file those that say something new, each with the number of the version it goes on top of (0: none).
+
+    An entry goes on top of the version it says that it is based on, or where it says none on top of the newest; what it says
+    as that version does is not new. Raises StaleEdit where an entry is based on a version that is not the newest any more,
+    RegisterRefused where there is no such version; then nothing of the file may be kept.
+    """
+    fresh = []
+    for one in found.entries:
+        there = kept.get(one.ref)
+        newest_n = there.newest.n if there else 0
+        n = found.based_on.get(one.ref, newest_n) if there else 0
+        if n > newest_n:
+            raise RegisterRefused(f"{one.ref} is said to be based on version {n}; there are {newest_n}. Export it again.")
+        if there is not None and one == there.versions[n - 1].entry and (
+                n != newest_n or there.newest.state is not State.ARCHIVED):
+            continue
+        if there is not None and n != newest_n:
+            raise StaleEdit(_record_of(there.newest), there.versions[n - 1].entry, one)
+        fresh.append((one, n))
+    return fresh
 
 
 def searched(kept: Sequence[Kept], text: str) -> list[Kept]:

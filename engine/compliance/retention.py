@@ -1,13 +1,17 @@
 """Retention on the running systems: how old the oldest is in each place, and an end to rows whose time is over.
 
-Servers end what has a TTL or a topic's retention. Rows of people have no TTL, for their counts must go with them: those that
-are due are expired by commands that the stream carries out, like an erasure but for the records of that time alone.
+Servers end what has a TTL. Rows of people have no TTL, for their counts must go with them: those that are due are expired by
+commands that the stream carries out, like an erasure but for the records of that time alone. Rows of
+people who restrict stay until that is lifted: they may have asked for just this (Art. 18(1)(b), (c)), and an erasure is
+processing, too. Topics are ended by Kafka only segment by segment, and compaction joins segments: engine/compliance/topics.py
+ends their old records to the hour.
 """
 
 import json
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,32 +19,40 @@ from typing import Any
 from kafka import TopicPartition
 
 from engine.carried_out import wait
-from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
+from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client, read_until
 from engine.commands import send_expiries
 from engine.compliance.register import Register
 from engine.compliance.survey import PRINCIPAL, named
 from engine.errors import Final, NotServed
 from engine.sealing import load_keys
 from engine.settings import Settings
-from engine.stores.records import RETENTION, Record, Records
+from engine.stores.records import RETENTION, TRIES, Record, Records, Stale
 from engine.stores.status import Status
+from governance.clocks import retention_end
 from governance.register import Entry
 from governance.retention import Line, Measured, cut_off, expired, lines
 
 PEOPLE = "cassandra:profiles"
 MEASURED = "measured"
+RUNS_MISSED = 2
+"""A measurement is old when so many runs of the keeper should have been since."""
+
+RUNS = {PEOPLE: "profiles", "kafka:people": "people", "kafka:dead": "dead"}
+"""Place -> the record whose versions are the evidence of runs there."""
+
 SCAN_TIMEOUT_S = 300.0
 """Seconds that reading a whole table may take."""
 
 AT_ONCE = 2_000
 """People whose expiry is sent and waited for at a time."""
 
-_AGES = {"profiles": "appended_at", "sessions": "began", "audit": "at", "records": "at"}
+_AGES = {"profiles": "appended_at", "sessions": "began", "audit": "at", "records": "at", "packages": "made_at"}
 """Table -> the column that says from when a row is."""
 
-_POLL_S = 5.0
-_CHECKED_EVERY = timedelta(minutes=5)
-"""How often Kafka looks for segments whose time is over, by its default."""
+LOOKED_AFTER = timedelta(hours=1)
+"""How often the keeper ends old records of topics, and looks whether rows are due."""
+
+_A_LOOK_TAKES = timedelta(minutes=5)
 
 
 class NothingStated(Final):
@@ -51,7 +63,10 @@ class NothingStated(Final):
 
 @dataclass(frozen=True)
 class Run:
-    """What one run of the job did. at, cut_off: ISO 8601, UTC; stated: the limit; left: due rows that stand all the same."""
+    """What one run of the job did. at, cut_off: ISO 8601, UTC; stated: the limit; due, expired, left: rows (of a topic offsets:
+    compaction may have taken their records before); left: what stands all the same; place: as the register names it;
+    restricted: how many of those left stay because their people restrict, which are not due; oldest_restricted: from when the
+    oldest of these is (ISO 8601), empty for none."""
 
     at: str
     stated: str
@@ -60,6 +75,9 @@ class Run:
     expired: int
     left: int
     seconds: float
+    place: str = PEOPLE
+    restricted: int = 0
+    oldest_restricted: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,19 +99,18 @@ def _tables(settings: Settings, entries: Sequence[Entry], now: datetime) -> dict
     found = {}
     with cassandra_session(settings, PRINCIPAL) as session, mapped("looking for the oldest rows", PRINCIPAL):
         for table, column in _AGES.items():
-            oldest = session.execute(f"SELECT min({column}) AS at FROM {keyspace}.{table}", timeout=SCAN_TIMEOUT_S).one().at
+            which = " WHERE counted = true ALLOW FILTERING" if table == "profiles" else ""
+            oldest = session.execute(f"SELECT min({column}) AS at FROM {keyspace}.{table}{which}",
+                                     timeout=SCAN_TIMEOUT_S).one().at
             found[f"cassandra:{table}"] = Measured(oldest.replace(tzinfo=UTC) if oldest else None)
         if limit is not None and limit.period is not None:
-            due = session.execute(f"SELECT count(*) AS n FROM {keyspace}.profiles WHERE appended_at <= %s ALLOW FILTERING",
-                                  (cut_off(now, limit.period),), timeout=SCAN_TIMEOUT_S).one().n
-            found[PEOPLE] = Measured(found[PEOPLE].oldest, due)
+            found[PEOPLE] = Measured(found[PEOPLE].oldest, len(_over(session, keyspace, cut_off(now, limit.period))))
     return found
 
 
 def _topics(settings: Settings) -> dict[str, Measured]:
-    """The oldest record of each topic; a segment goes when its newest record is over its time, and stays that much longer."""
-    slack = timedelta(minutes=settings.kafka.segment_minutes) + _CHECKED_EVERY
-    return {f"kafka:{short}": Measured(_oldest(settings, name), slack=slack)
+    """The oldest record of each topic; it may wait for the keeper's next look."""
+    return {f"kafka:{short}": Measured(_oldest(settings, name), slack=LOOKED_AFTER + _A_LOOK_TAKES)
             for short, name in named(settings.kafka).items() if short != "control"}
 
 
@@ -104,21 +121,20 @@ def _oldest(settings: Settings, topic: str) -> datetime | None:
             places = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
             first, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
             held = [place for place in places if first[place] < ends[place]]
-            stamps = [at for place in held if (at := _first(consumer, place, int(first[place]), int(ends[place]))) is not None]
+            patience_s = settings.kafka.request_timeout_s
+            firsts = [_first(consumer, place, int(first[place]), int(ends[place]), patience_s) for place in held]
         finally:
             consumer.close()
+    stamps = [at for at in firsts if at is not None]
     return datetime.fromtimestamp(min(stamps) / 1000, UTC) if stamps else None
 
 
-def _first(consumer: Any, place: TopicPartition, first: int, end: int) -> int | None:
-    """When the first record of a partition was appended (ms); None where compaction has left none."""
+def _first(consumer: Any, place: TopicPartition, first: int, end: int, patience_s: float) -> int | None:
+    """When the first record of a partition was appended (ms); None where compaction has left none. Raises StoreAway, for a
+    broker that does not answer says nothing of what is there."""
     consumer.assign([place])
     consumer.seek(place, first)
-    limit = time.monotonic() + _POLL_S
-    while consumer.position(place) < end and time.monotonic() < limit:
-        for records in consumer.poll(timeout_ms=500, max_records=1).values():
-            return int(records[0].timestamp)
-    return None
+    return next((int(record.timestamp) for record in read_until(consumer, {place: end}, patience_s)), None)
 
 
 def run(settings: Settings, by: str, say: Callable[[str], None], within: float, now: datetime | None = None,
@@ -136,8 +152,9 @@ def run(settings: Settings, by: str, say: Callable[[str], None], within: float, 
             raise NothingStated(f"No entry in force states a period for {PEOPLE} that is enforced by `expire`, so nothing is "
                                 "due. `rollcall register show` prints what is stated.")
         until = cut_off(at, limit.period)
-        due = _due(settings, until)
-        say(f"{limit.period} from {limit.start}: {len(due)} rows are due, of {until:%Y-%m-%d %H:%M:%S} UTC or earlier")
+        due, restricted = list(_due(settings, until)), _due(settings, until, counted=False)
+        say(f"{limit.period} from {limit.start}: {len(due)} rows are due, of {until:%Y-%m-%d %H:%M:%S} UTC or earlier"
+            + (f"; {len(restricted)} more stay as long as their people restrict" if restricted else ""))
         request = f"retention-{at:%Y%m%dT%H%M%SZ}"
         if due and (behind := _behind(settings)):
             raise NotServed(f"{len(due)} rows are due, but the stream has not carried out {behind} earlier commands, so "
@@ -147,13 +164,32 @@ def run(settings: Settings, by: str, say: Callable[[str], None], within: float, 
             wait(settings, send_expiries(settings, load_keys(settings), some, int(until.timestamp() * 1000), request), within,
                  over)
             say(f"{start + len(some)} of {len(due)} are expired")
-        left = len(_due(settings, until)) if due else 0
+        standing = set(_due(settings, until)) if due else set()
+        restricted = _due(settings, until, counted=False) if due else restricted    # somebody may have begun to meanwhile
         done = Run(at.isoformat(timespec="seconds"), limit.said, until.isoformat(timespec="milliseconds"), len(due),
-                   len(due) - left, left, round(time.monotonic() - began, 1))
-        earlier = records.last(RETENTION, "profiles")
-        records.add(Record(RETENTION, "profiles", earlier.n + 1 if earlier else 1, "done" if not left else "left",
-                           json.dumps(asdict(done)), datetime.now(UTC), by, limit.said))
+                   len({*due} - standing - restricted.keys()), len(standing) + len(restricted),
+                   round(time.monotonic() - began, 1), restricted=len(restricted),
+                   oldest_restricted=min(restricted.values()).isoformat(timespec="seconds") if restricted else "")
+        keep(records, done, by)
     return done
+
+
+def keep(records: Records, done: Run, by: str) -> None:
+    """Keeps the evidence of a run. Raises StoreAway."""
+    _added(records, RUNS[done.place], "left" if done.left else "done", json.dumps(asdict(done)), by, done.stated)
+
+
+def _added(records: Records, name: str, state: str, body: str, by: str, why: str) -> Record:
+    """Adds a version after the newest. Whoever was faster (the keeper, the page, a command) is no contradiction, for none of
+    them is based on the one before: then after theirs."""
+    def once() -> Record:
+        earlier = records.last(RETENTION, name)
+        return records.add(Record(RETENTION, name, earlier.n + 1 if earlier else 1, state, body, datetime.now(UTC), by, why))
+
+    for _ in range(TRIES - 1):
+        with suppress(Stale):
+            return once()
+    return once()
 
 
 def measure(settings: Settings, by: str, now: datetime | None = None) -> Kept:
@@ -162,15 +198,28 @@ def measure(settings: Settings, by: str, now: datetime | None = None) -> Kept:
     with Records.opened(settings) as records:
         found = measured(settings, [version.entry for version in Register(records).in_force()], at)
         body = json.dumps([said(line) for line in found], default=datetime.isoformat)
-        earlier = records.last(RETENTION, MEASURED)
-        return _kept(records.add(Record(RETENTION, MEASURED, earlier.n + 1 if earlier else 1, "measured", body,
-                                        datetime.now(UTC), by, "")))
+        return _kept(_added(records, MEASURED, "measured", body, by, ""))
 
 
 def newest(records: Records) -> Kept | None:
     """The newest measurement that was kept."""
     kept = records.last(RETENTION, MEASURED)
     return _kept(kept) if kept else None
+
+
+def stale(settings: Settings, kept: Kept | None, now: datetime) -> bool:
+    """Whether there is no measurement, or none since two runs of the keeper should have made one."""
+    return kept is None or now - kept.at > RUNS_MISSED * timedelta(hours=settings.governance.retention_hours)
+
+
+def due_at(records: Records) -> datetime | None:
+    """When the oldest row that was measured last is over its time, as the entries in force state it; None if there is none."""
+    limit = expired([version.entry for version in Register(records).in_force()], PEOPLE)
+    kept = newest(records)
+    if limit is None or limit.period is None or kept is None:
+        return None
+    oldest = next((line["oldest"] for line in kept.lines if line["place"] == PEOPLE), None)
+    return retention_end(datetime.fromisoformat(oldest), limit.period) if oldest else None
 
 
 def said(line: Line) -> dict[str, Any]:
@@ -185,14 +234,20 @@ def _kept(record: Record) -> Kept:
 
 def runs(records: Records) -> list[tuple[Run, str]]:
     """The evidence: each run and who began it, newest first."""
-    return [(Run(**json.loads(record.body)), record.by) for record in reversed(records.versions(RETENTION, "profiles"))]
+    kept = [record for name in RUNS.values() for record in records.versions(RETENTION, name)]
+    return [(Run(**json.loads(record.body)), record.by) for record in sorted(kept, key=lambda one: one.at, reverse=True)]
 
 
-def count_due(settings: Settings, now: datetime) -> int:
-    """How many rows a run would expire now; 0 where nothing is stated."""
+def any_due(settings: Settings, now: datetime) -> bool:
+    """Whether a run would expire anybody now; not where nothing is stated."""
     with Records.opened(settings) as records:
         limit = expired([version.entry for version in Register(records).in_force()], PEOPLE)
-    return len(_due(settings, cut_off(now, limit.period))) if limit is not None and limit.period is not None else 0
+    return limit is not None and limit.period is not None and bool(_due(settings, cut_off(now, limit.period), "LIMIT 1"))
+
+
+def count_until(settings: Settings, until: datetime) -> int:
+    """How many rows that may end have nothing newer than a moment. Raises StoreAway, SignInRefused."""
+    return len(_due(settings, until))
 
 
 def _behind(settings: Settings) -> int:
@@ -208,8 +263,14 @@ def _behind(settings: Settings) -> int:
         return max(0, end - Status(client[settings.mongo.database]).writer().control)
 
 
-def _due(settings: Settings, until: datetime) -> list[str]:
+def _due(settings: Settings, until: datetime, limit: str = "", counted: bool = True) -> dict[str, datetime]:
     with cassandra_session(settings, PRINCIPAL) as session, mapped("looking for rows that are due", PRINCIPAL):
-        return [str(row.uuid) for row in session.execute(
-            f"SELECT uuid FROM {settings.cassandra.keyspace}.profiles WHERE appended_at <= %s ALLOW FILTERING", (until,),
-            timeout=SCAN_TIMEOUT_S)]
+        return _over(session, settings.cassandra.keyspace, until, limit, counted)
+
+
+def _over(session: Any, keyspace: str, until: datetime, limit: str = "", counted: bool = True) -> dict[str, datetime]:
+    """Whose rows have nothing newer, and from when they are. counted: False for those who restrict, who alone are not
+    counted."""
+    return {str(row.uuid): row.appended_at.replace(tzinfo=UTC) for row in session.execute(
+        f"SELECT uuid, appended_at FROM {keyspace}.profiles WHERE appended_at <= %s AND counted = %s {limit} ALLOW FILTERING",
+        (until, counted), timeout=SCAN_TIMEOUT_S)}

@@ -6,7 +6,7 @@ their fields are looked at.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -26,6 +26,7 @@ from kafka.admin import (
 )
 
 from engine.clients import cassandra_session, kafka_admin, kafka_consumer, mapped, mongo_client, read_until
+from engine.person import GENDER_FORM
 from engine.settings import Kafka, Settings
 from governance.catalogue import FIELDS, UNKNOWN
 from governance.drift import Live, LiveTable, LiveTopic
@@ -38,6 +39,12 @@ READING = frozenset({"SELECT", "SELECT_MASKED", "UNMASK"})
 HOUR_MS = 3_600_000
 _STREAMS = re.compile(r"stream_\w+_\d+")
 """Roles of streams, of whatever keyspace (engine/writer/fence.py): they come and go."""
+
+_MONTH_FORM = r"[0-9]{4}-[0-9]{2}"
+MAPS: dict[str, tuple[str, ...]] = {
+    "users_by_nationality.by_gender": (GENDER_FORM,),
+    "users_by_nationality.births": (GENDER_FORM, _MONTH_FORM)}
+"""Objects within documents whose keys are data and no names of fields -> the form of the keys at each level."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _KNOWN = {".".join(known.path.split(".")[:length]) for known in FIELDS for length in range(1, known.path.count(".") + 2)}
@@ -172,8 +179,27 @@ def _paths(value: object, path: str) -> Iterator[str]:
 def _collections(settings: Settings) -> dict[str, frozenset[str]]:
     with mongo_client(settings, PRINCIPAL) as client, mapped("looking at the fields of aggregates", PRINCIPAL):
         database = client[settings.mongo.database]
-        return {name: frozenset(part for document in _sample(database[name]) for part in document)
+        return {name: frozenset(path.removeprefix(f"{name}.") for document in _sample(database[name])
+                                for path in inside(document, name))
                 for name in sorted(database.list_collection_names())}
+
+
+def inside(value: object, path: str, forms: Sequence[str] = ()) -> Iterator[str]:
+    """The dotted paths of what a document holds, `path` before them. A map of MAPS is one path, if its keys are of their form;
+    a name or key that is not as it should be is not repeated, for it could be anything. forms: of the keys from here on."""
+    if isinstance(value, list) and value:
+        for one in value:
+            yield from inside(one, path, forms)
+    elif not isinstance(value, dict) or not value:
+        yield path
+    elif forms:
+        yield path
+        for key, inner in value.items():
+            yield from inside(inner, path, forms[1:]) if re.fullmatch(forms[0], str(key)) else (f"{path}.{UNKNOWN}",)
+    else:
+        for name, inner in value.items():
+            full = f"{path}.{name if _NAME.fullmatch(str(name)) else UNKNOWN}"
+            yield from inside(inner, full, MAPS.get(full, ()))
 
 
 def _sample(collection: Any) -> Iterator[Mapping[str, Any]]:

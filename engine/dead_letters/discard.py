@@ -2,10 +2,13 @@
 
 The record in MongoDB comes first, then the marks, then the letters go. Killed before the marks, nothing is discarded and its
 record is never `done`; killed after them, the next discard or redrive takes the letters away.
+
+A letter that is under way (`sent`) is left out: its record is in the topic, or may be, and its person may be a row by now.
+The next redrive ends it; then it is handled, or waits and can be discarded.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -16,22 +19,31 @@ from engine.machine.user import whoami
 from engine.sealing import load_keys
 from engine.settings import Settings
 from engine.stores.aggregates import chunks
-from engine.stores.dead_letters import DISCARDED, Box, DeadLetter, DeadLetters, Mark
+from engine.stores.dead_letters import DISCARDED, SENT, Box, DeadLetter, DeadLetters, Mark
 from engine.stores.schema import DISCARDS
 
 PLACES_IN_ONE = 1000
 """Letters that one document names: it stays far below the 16 MiB of a document."""
 
 
+def discardable(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Those that are not under way."""
+    return [letter for letter in letters if letter.state != SENT]
+
+
 def discard(settings: Settings, letters: Sequence[DeadLetter], box: Box, because: str, by: str = "") -> int:
-    """Discards these letters of a box; returns how many. Raises StoreAway, SignInRefused: the same call goes on."""
+    """Discards those of these letters of a box that are not under way; returns how many.
+
+    Within `alone` (alone.py). Raises StoreAway, SignInRefused: the same call goes on.
+    """
+    letters = discardable(letters)
     keys = load_keys(settings)
     dead = DeadLetters(settings, PRINCIPAL, keys)
     try:
         with mongo_client(settings, PRINCIPAL) as client, mapped("writing down what is discarded", PRINCIPAL):
             kept = client[settings.mongo.database][DISCARDS]
             _ended(kept, dead, box)
-            for some in chunks(list(letters), PLACES_IN_ONE):
+            for some in chunks(letters, PLACES_IN_ONE):
                 number = str(uuid4())
                 kept.insert_one({"_id": number, "at": datetime.now(UTC), "by": by or whoami(), "because": because,
                                  "letters": len(some), "reasons": _by_reason(some),

@@ -85,8 +85,8 @@ class _Under:
 def redrive(settings: Settings, letters: Sequence[DeadLetter], box: Box, say: Say, within_s: float, really: bool) -> Redriven:
     """Redrives these letters of the box; without `really` only says what would become of them.
 
-    within_s: seconds to wait for the stream, twice at most. Raises NotServed when it does not read in time, StoreAway,
-    SignInRefused; the same call goes on where this one ended.
+    within_s: seconds to wait for the stream, twice at most. With `really` within `alone` (alone.py). Raises NotServed when it
+    does not read in time, StoreAway, SignInRefused; the same call goes on where this one ended.
     """
     with ExitStack() as stack:
         return _Redrive(settings, box, say, within_s, stack).run(letters, really)
@@ -155,6 +155,8 @@ class _Redrive:
                     self._mark(one, OVERTAKEN)
             elif what:
                 self._came_to(one.letter, BARRED)
+                if really and one.letter.state == SENT:    # the topic no longer holds its record: it is under way no more,
+                    self._mark(one, REFUSED)               # waits, and can be discarded
         if really:
             self._letters.flush()
             self._remove(one for one in under if found.get(one.letter.place) == OVERTAKEN)
@@ -203,7 +205,7 @@ class _Redrive:
         verdicts = [(one, self._verdict(one, seen.get(one.record.uuid, ()), box, again)) for one in under]
         self._sender.settle()    # what is sent again is kept before any mark says that all is done
         for one, what in verdicts:
-            self._came_to(one.letter, what)
+            self._came_to(one.letter, what, box.letters[one.letter.place].reason if what == FAILED else "")
             if what != FAILED:
                 self._mark(one, what)
         self._letters.flush()

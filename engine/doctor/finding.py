@@ -7,7 +7,6 @@ from engine.settings import Settings
 
 UP = "`rollcall up`"
 NOT_YET = f"not yet: {UP} makes it"
-HERE = {"127.0.0.1", "localhost", "::1"}
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from engine import sealing, secrets
-from engine.doctor.finding import HERE, NOT_YET, UP, Check, Finding, Well
+from engine.addresses import HERE, OF_THIS_MACHINE
+from engine.doctor.finding import NOT_YET, UP, Check, Finding, Well
 from engine.machine import folders, memory, ports
 from engine.native import fetch, tools
 from engine.native.fetch import Bundle
-from engine.native.server import HOST
 from engine.processes import Supervisor, left_over
 from engine.settings import Settings
 
@@ -26,7 +26,7 @@ class Tool(Well):
         path, problem = tools.look(self.name)
         if not problem:
             return self.ok(str(path))
-        if not self.always and not fetch.missing(settings):
+        if not self.always and self.name not in {bundle.tool for bundle in fetch.missing(settings)}:
             return self.ok(f"{problem}, and not needed: everything is fetched")
         return self.bad(problem, f"install it: {tools.INSTALL[self.name]}")
 
@@ -39,6 +39,9 @@ class Fetched(Well):
 
     def look(self, settings: Settings) -> Finding:
         """Compares checksums, where some are written down."""
+        if not self.bundle.needed(settings):
+            where = settings.elsewhere.get(self.bundle.server)
+            return self.ok("not needed: " + (f"{self.bundle.server} runs elsewhere ({where})" if where else "mongod is run"))
         folder = self.bundle.folder(settings)
         if not folder.exists():
             return self.ok(f"not yet: {UP} fetches it")
@@ -104,13 +107,15 @@ class Passwords(Well):
         """Reads each; shows none."""
         if not settings.secrets.exists() and not (settings.data / "cassandra").exists():
             return self.ok(NOT_YET)
-        for principal in secrets.PRINCIPALS:
+        for principal in (needed := secrets.needed(settings)):
             secrets.password(settings, principal)
+        for server in settings.elsewhere:
+            secrets.account(settings, "provision", server)
         files = [settings.secrets, *settings.secrets.iterdir()]
         if seen := [path.name for path in files if stat.S_IMODE(path.stat().st_mode) & 0o077]:
             return self.bad(f"others can read {', '.join(sorted(seen))}",
                             f"chmod 700 {settings.secrets} && chmod 600 {settings.secrets}/*")
-        return self.ok(f"{len(secrets.PRINCIPALS)} in {settings.secrets}, readable by their owner alone")
+        return self.ok(f"{len(needed)} in {settings.secrets}, readable by their owner alone")
 
 
 class Keys(Well):
@@ -120,7 +125,7 @@ class Keys(Well):
 
     def look(self, settings: Settings) -> Finding:
         """Reads it; shows the names of keys only."""
-        if not (settings.secrets / "keys.json").exists() and not (settings.data / "cassandra").exists():
+        if not (settings.secrets / "keys.json").exists() and not sealing.lost_keys(settings):
             return self.ok(NOT_YET)
         ring = sealing.load_keys(settings)
         return self.ok(f"{len(ring.columns)} column keys, new rows use {ring.current}; is a copy of it kept elsewhere?")
@@ -135,8 +140,12 @@ class Port(Well):
     def look(self, settings: Settings) -> Finding:
         """Who listens there."""
         section, field = self.setting.split(".")
-        host, port = getattr(getattr(settings, section), "host", HOST), getattr(getattr(settings, section), field)
-        if host not in HERE:
+        if self.program in settings.elsewhere:
+            return self.ok(f"not needed: {self.program} runs elsewhere ({settings.elsewhere[self.program]})")
+        if self.setting.startswith("metrics.") and not settings.metrics.serve:
+            return self.ok("not needed: metrics are not served")
+        host, port = getattr(getattr(settings, section), "host", HERE), getattr(getattr(settings, section), field)
+        if host not in OF_THIS_MACHINE:
             return self.ok(f"{port} is of {host}, not of this machine")
         taken = ports.listeners()
         if port not in taken:
@@ -156,9 +165,9 @@ class Programs(Well):
     def look(self, settings: Settings) -> Finding:
         """What supervisord says."""
         supervisor = Supervisor(settings)
-        if not supervisor.alive():
-            if lost := left_over(settings):
-                return self.bad(f"supervisord is gone, and {len(lost)} of its processes run on", f"{UP} ends and restarts them")
+        if lost := supervisor.orphans():
+            return self.bad(f"a supervisord is gone, and {len(lost)} of its processes run on", f"{UP} ends and restarts them")
+        if not supervisor.alive() and not supervisor.apart():
             return self.ok(f"none runs; {UP} starts them")
         status = supervisor.status()
         failed = [one for one in status.values() if one.state in ("failing", "failed")
@@ -166,7 +175,8 @@ class Programs(Well):
         if failed:
             return self.bad("; ".join(f"{one.name} is {one.state}, {one.note}" for one in failed),
                             f"`rollcall logs {failed[0].name}` says why; then {UP}")
-        return self.ok(", ".join(f"{name} {one.state}" for name, one in status.items()))
+        return self.ok(", ".join(f"{name} {one.state}" + (f" ({one.note})" if one.state == "elsewhere" else "")
+                                 for name, one in status.items()))
 
 
 class Checkpoint(Well):
@@ -200,6 +210,6 @@ MACHINE: tuple[Check, ...] = (
     *(Port(program, setting) for program, setting in (
         ("kafka", "kafka.port"), ("kafka", "kafka.controller_port"), ("cassandra", "cassandra.port"),
         ("cassandra", "cassandra.storage_port"), ("mongo", "mongo.port"), ("view", "view.port"),
-        ("console", "console.port"))),
+        ("console", "console.port"), ("stream", "metrics.stream_port"), ("producer", "metrics.producer_port"))),
     Programs(), Checkpoint())
 """In the order in which `rollcall up` meets it."""

@@ -5,12 +5,13 @@ A store whose program does not run is not asked: `rollcall up` starts it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from kafka import TopicPartition
 
 from engine import clients, topics
-from engine.doctor.finding import HERE, UP, Check, Finding, Well
+from engine.doctor.finding import UP, Check, Finding, Well
 from engine.processes import Supervisor
 from engine.provision.cassandra import GRANTS
 from engine.provision.kafka import USERS
@@ -31,8 +32,10 @@ class StoreCheck(Well, ABC):
     def look(self, settings: Settings) -> Finding:
         """Asks the store, where it is one of ours that runs, or elsewhere."""
         status = Supervisor(settings).status()[self.program]
-        elsewhere = getattr(settings, self.program).host not in HERE
-        if status.state != "running" and not elsewhere:
+        if status.state == "elsewhere":
+            finding = self.ask(settings)
+            return replace(finding, found=f"elsewhere ({status.note}): {finding.found}")
+        if status.state != "running":
             return self.ok(f"not asked: {self.program} is {status.state}; {UP} starts it")
         return self.ask(settings)
 

@@ -16,11 +16,11 @@ LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.
 
 
 def heaps(settings: Settings) -> dict[str, tuple[str, int]]:
-    """Program -> the setting of its heap, and what it needs in MB."""
+    """Program of this machine -> the setting of its heap, and what it needs in MB."""
     asked = {"kafka": ("kafka.heap", settings.kafka.heap), "cassandra": ("cassandra.heap", settings.cassandra.heap),
              "stream": ("spark.driver_memory", settings.spark.driver_memory)}
     return {name: (setting, int(int(size[:-1]) * UNITS[size[-1]]) + BESIDE_HEAP_MB)
-            for name, (setting, size) in asked.items()}
+            for name, (setting, size) in asked.items() if name not in settings.elsewhere}
 
 
 def available_mb() -> int:

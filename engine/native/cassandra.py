@@ -1,15 +1,18 @@
 """The native Cassandra node: one token, names and passwords asked for, no default superuser left, no JMX."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 
 from cassandra import AuthenticationFailed
 from cassandra.auth import PlainTextAuthProvider
 from cassandra.cluster import Cluster, NoHostAvailable
 
 from engine import clients, secrets
+from engine.addresses import HERE, addresses
 from engine.errors import ServerFailed, SignInRefused
 from engine.native import fetch
-from engine.native.server import HOST, JVM, Say, private_folder, render, write_arguments
+from engine.native.server import JVM, Say, private_folder, render, write_arguments
 from engine.settings import Settings
 
 COMMITLOG_OPTION = {
@@ -35,10 +38,18 @@ SINGLE_NODE = (    # a node that has no other to wait for starts at once
     "cassandra.superuser_setup_delay_ms=0", "cassandra.skip_wait_for_gossip_to_settle=0", "cassandra.ring_delay_ms=1",
     "cassandra.initial_token=0")
 
+BCRYPT = "cassandra.auth_bcrypt_gensalt_log2_rounds=4"
+"""The least: every sign-in is hashed anew, and slow hashing helps a password that can be guessed, not 192 random bits."""
+
 DEFAULT = "cassandra"
 """Name and password of the superuser that every new Cassandra has."""
 
 DEFAULT_APPEARS_WITHIN_S = 30
+
+
+def data(settings: Settings) -> Path:
+    """Folder of what it keeps."""
+    return settings.data / "cassandra"
 
 
 def ports(settings: Settings) -> dict[str, int]:
@@ -46,12 +57,15 @@ def ports(settings: Settings) -> dict[str, int]:
     return {"cassandra.port": settings.cassandra.port, "cassandra.storage_port": settings.cassandra.storage_port}
 
 
-def configure(settings: Settings, say: Say) -> None:
-    """Renders cassandra.yaml and the start's arguments."""
+def configure(settings: Settings, say: Say, host: str = HERE, options: Sequence[str] = ()) -> None:
+    """Renders cassandra.yaml and the start's arguments.
+
+    host, options: of a node among several (bench/cluster_servers.py): where it listens, and how it joins.
+    """
     ours, run = settings.cassandra, private_folder(settings.run / "cassandra")
-    data = private_folder(settings.data / "cassandra")
-    render("cassandra/cassandra.yaml", run / "cassandra.yaml", host=HOST, port=ours.port,
-           storage_port=ours.storage_port, data=data, commitlog_sync=ours.commitlog_sync,
+    folder = private_folder(data(settings))
+    render("cassandra/cassandra.yaml", run / "cassandra.yaml", host=host, port=ours.port,
+           storage_port=ours.storage_port, data=folder, commitlog_sync=ours.commitlog_sync,
            commitlog_option=COMMITLOG_OPTION[ours.commitlog_sync])
     render("cassandra/logback.xml", run / "logback.xml")
     jars = fetch.CASSANDRA.folder(settings)
@@ -60,9 +74,9 @@ def configure(settings: Settings, say: Say) -> None:
         *JVM, f"-Xmx{ours.heap}", f"-Xms{ours.heap}", "-Xss512k", f"-javaagent:{agent}",
         *(f"--add-exports={name}=ALL-UNNAMED" for name in EXPORTS),
         *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS),
-        f"-Dcassandra.config={(run / 'cassandra.yaml').as_uri()}", f"-Dcassandra.storagedir={data}",
+        f"-Dcassandra.config={(run / 'cassandra.yaml').as_uri()}", f"-Dcassandra.storagedir={folder}",
         f"-Dlogback.configurationFile={run / 'logback.xml'}", "-Dcassandra-foreground=yes",
-        *(f"-D{option}" for option in SINGLE_NODE), "-Dio.netty.tryReflectionSetAccessible=true",
+        *(f"-D{option}" for option in (BCRYPT, *(options or SINGLE_NODE))), "-Dio.netty.tryReflectionSetAccessible=true",
         "-Djdk.attach.allowAttachSelf=true", "-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"])
 
 
@@ -91,9 +105,11 @@ def secure(settings: Settings, say: Say) -> bool:
         made = _make_superuser(settings)
         if not made and time.monotonic() > limit:
             raise ServerFailed(
-                f"Cassandra knows neither this installation's password of 'provision' nor its own default. The data "
-                f"in {settings.data / 'cassandra'} were made with other secrets than those in {settings.secrets}: "
-                "put those secrets back, or move the data folder away and run `rollcall up`.")
+                "Cassandra knows neither this installation's password of 'provision' nor its own default. "
+                + (f"The one at {settings.cassandra_address} is not new: ask its administrator for an account."
+                   if "cassandra" in settings.elsewhere else
+                   f"The data in {data(settings)} were made with other secrets than those in {settings.secrets}: "
+                   "put those secrets back, or move the data folder away and run `rollcall up`."))
         if not made:
             time.sleep(0.2)
     with clients.mapped("dropping the default superuser", "provision"), \
@@ -130,12 +146,12 @@ def _provision_signs_in(settings: Settings) -> bool:
 
 def _make_superuser(settings: Settings) -> bool:
     """Makes the role `provision` as the default superuser; False when that one is not there (yet)."""
-    word = secrets.password(settings, "provision").get_secret_value()
+    name, password = secrets.account(settings, "provision", "cassandra")
     cluster = _default_cluster(settings)
     try:
         with clients.mapped("making the superuser", DEFAULT):
-            cluster.connect().execute(
-                f"CREATE ROLE provision WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = '{word}'")
+            cluster.connect().execute(f'CREATE ROLE "{name}" WITH SUPERUSER = true AND LOGIN = true AND PASSWORD = %s',
+                                      (password.get_secret_value(),))
     except SignInRefused:
         return False
     finally:
@@ -145,5 +161,5 @@ def _make_superuser(settings: Settings) -> bool:
 
 def _default_cluster(settings: Settings) -> Cluster:
     return Cluster(
-        [HOST], port=settings.cassandra.port, protocol_version=clients.CASSANDRA_PROTOCOL,
+        addresses(settings.cassandra_address), protocol_version=clients.CASSANDRA_PROTOCOL,
         auth_provider=PlainTextAuthProvider(DEFAULT, DEFAULT), monitor_reporting_enabled=False)

@@ -34,11 +34,18 @@ PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
 
 @dataclass(frozen=True)
 class Bundle:
-    """What is fetched together: a name, and the folder of the clone whose files say what exactly."""
+    """What is fetched together: a name, the folder of the clone whose files say what exactly, the server it is, and the tool
+    that makes it."""
 
     name: str
     recipe: Path
     files: tuple[str, ...]
+    server: str = ""
+    tool: str = "mvn"
+
+    def needed(self, settings: Settings) -> bool:
+        """Whether this installation runs what it is for: a server of ours, or (no server named) Spark."""
+        return self.server not in settings.elsewhere and not (self.server == "mongo" and tools.runs_mongod(settings))
 
     def folder(self, settings: Settings) -> Path:
         """Where the bundle stands once fetched; another recipe is another folder."""
@@ -48,26 +55,26 @@ class Bundle:
         return settings.cache / f"{self.name}-{digest.hexdigest()[:16]}"
 
 
-KAFKA = Bundle("kafka", CLONE / "infra/native/kafka", ("pom.xml", "CHECKSUMS"))
-CASSANDRA = Bundle("cassandra", CLONE / "infra/native/cassandra", ("pom.xml", "CHECKSUMS"))
+KAFKA = Bundle("kafka", CLONE / "infra/native/kafka", ("pom.xml", "CHECKSUMS"), "kafka")
+CASSANDRA = Bundle("cassandra", CLONE / "infra/native/cassandra", ("pom.xml", "CHECKSUMS"), "cassandra")
 SPARK = Bundle("spark-connectors", CLONE / "jars", ("pom.xml", "CHECKSUMS"))
-FERRETDB = Bundle("ferretdb", CLONE / "infra/native/ferretdb", ("go.mod", "go.sum"))
+FERRETDB = Bundle("ferretdb", CLONE / "infra/native/ferretdb", ("go.mod", "go.sum"), "mongo", "go")
 BUNDLES = (KAFKA, CASSANDRA, SPARK, FERRETDB)
 
 
-def fetch(settings: Settings, say: Say) -> list[str]:
-    """Fetches and builds what is not in the cache yet; returns the names of what was.
+def fetch(settings: Settings, say: Say, more: tuple[Bundle, ...] = ()) -> list[str]:
+    """Fetches and builds what is not in the cache yet; returns the names of what was. more: bundles beside BUNDLES.
 
     Raises ToolMissing when Java, Maven or Go are needed and missing, DownloadBroken when a file is not the one whose
     checksum is written down, even when fetched again.
     """
-    if not missing(settings):
-        tools.require("java")
+    lacking = missing(settings, more)
+    tools.require("java", *(tool for tool in ("mvn", "go") if tool in {one.tool for one in lacking}))
+    if not lacking:
         return []
-    tools.require("java", "mvn", "go")
     settings.cache.mkdir(parents=True, exist_ok=True)
     with _lock(settings.cache / "fetch.lock", say):
-        lacking = missing(settings)    # another clone may have fetched while we waited
+        lacking = missing(settings, more)    # another clone may have fetched while we waited
         for wanted in lacking:
             with _publish(wanted.folder(settings)) as fresh:
                 if wanted is FERRETDB:
@@ -78,9 +85,9 @@ def fetch(settings: Settings, say: Say) -> list[str]:
     return [one.name for one in lacking]
 
 
-def missing(settings: Settings) -> list[Bundle]:
-    """The bundles that are not whole in the cache. Cheap: looks at names and sizes only."""
-    return [one for one in BUNDLES if not whole(one.folder(settings))]
+def missing(settings: Settings, more: tuple[Bundle, ...] = ()) -> list[Bundle]:
+    """The needed bundles that are not whole in the cache. Cheap: looks at names and sizes only."""
+    return [one for one in (*BUNDLES, *more) if one.needed(settings) and not whole(one.folder(settings))]
 
 
 def whole(folder: Path) -> bool:

@@ -2,14 +2,21 @@
 
 import subprocess
 import time
+from pathlib import Path
 
 from engine import clients, secrets
+from engine.addresses import HERE
 from engine.errors import ServerFailed, SignInRefused, StoreAway
 from engine.native import fetch, tools
-from engine.native.server import HOST, Say, private_folder
+from engine.native.server import Say, private_folder
 from engine.settings import Settings, outer_environment
 
 SETUP_LIMIT_S = 30
+
+
+def data(settings: Settings) -> Path:
+    """Folder of what it keeps."""
+    return settings.data / "mongo"
 
 
 def ports(settings: Settings) -> dict[str, int]:
@@ -19,22 +26,32 @@ def ports(settings: Settings) -> dict[str, int]:
 
 def configure(settings: Settings, say: Say) -> None:
     """Makes the data folder; before the first start also the administrator `provision`. Raises ServerFailed."""
-    private_folder(settings.data / "mongo")
+    done = private_folder(data(settings)) / "administrator-made"
     private_folder(settings.run / "mongo")
-    done = settings.data / "mongo" / "administrator-made"
     if not done.exists():
+        path, problem = tools.look("mongod")
+        if path:
+            say(f"mongo: {path} {problem}; FerretDB is run instead")
         say("mongo: making its administrator")
         _make_administrator(settings)
         done.touch()
 
 
 def command(settings: Settings) -> list[str]:
-    """The command that runs FerretDB in the foreground. Its log holds errors only: at WARN it quotes documents."""
-    data = settings.data / "mongo"
+    """The command that runs FerretDB in the foreground. Its log holds errors only: at WARN it quotes documents.
+
+    SQLite overwrites what is deleted; what its write-ahead log still holds goes with the next 4 MB that are written.
+    """
     return [
-        str(fetch.FERRETDB.folder(settings) / "ferretdb"), "--handler=sqlite", f"--sqlite-url={data.as_uri()}/",
-        f"--listen-addr={HOST}:{settings.mongo.port}", "--debug-addr=-", "--telemetry=disable",
+        str(fetch.FERRETDB.folder(settings) / "ferretdb"), "--handler=sqlite", 
+        f"--sqlite-url={data(settings).as_uri()}/?_pragma=secure_delete(on)",
+        f"--listen-addr={HERE}:{settings.mongo.port}", "--debug-addr=-", "--telemetry=disable",
         f"--state-dir={settings.run / 'mongo'}", "--test-enable-new-auth=true", "--log-level=error"]
+
+
+def secure(settings: Settings, say: Say) -> bool:
+    """Nothing: `configure` has made `provision`."""
+    return False
 
 
 def probe(settings: Settings) -> None:
@@ -68,7 +85,7 @@ def _make_administrator(settings: Settings) -> None:
                 except SignInRefused:
                     raise ServerFailed(
                         f"FerretDB does not know this installation's password of 'provision': the data in "
-                        f"{settings.data / 'mongo'} were made with other secrets than those in {settings.secrets}. "
+                        f"{data(settings)} were made with other secrets than those in {settings.secrets}. "
                         "Put those secrets back, or move the data folder away and run `rollcall up`.") from None
         finally:
             server.terminate()

@@ -8,12 +8,10 @@ from string import Template
 from typing import Protocol
 
 from engine import secrets
+from engine.addresses import HERE
 from engine.settings import CLONE, Settings
 
 Say = Callable[[str], None]
-
-HOST = "127.0.0.1"
-"""Where the native servers listen, whatever the settings say of the address that clients use."""
 
 JVM = (
     "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", "-XX:-UsePerfData", "-Djava.awt.headless=true",
@@ -24,6 +22,9 @@ JVM = (
 class Server(Protocol):
     """One of the native servers: the modules kafka, cassandra and mongo beside this one."""
 
+    def data(self, settings: Settings) -> Path:
+        """Folder of what it keeps."""
+
     def ports(self, settings: Settings) -> dict[str, int]:
         """Setting that names it (as `kafka.port`) -> port the server listens on."""
 
@@ -33,15 +34,18 @@ class Server(Protocol):
     def command(self, settings: Settings) -> list[str]:
         """The command that runs the server in the foreground; it holds no secret."""
 
+    def secure(self, settings: Settings, say: Say) -> bool:
+        """Makes `provision`, where the first start has nobody of ours yet; idempotent. Returns whether anything was changed."""
+
     def probe(self, settings: Settings) -> None:
         """Signs in once. Raises StoreAway while the server is not ready, SignInRefused when it does not know us."""
 
 
-def listening(port: int) -> bool:
+def listening(port: int, host: str = HERE) -> bool:
     """Whether anything accepts connections at a port of ours."""
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((HOST, port)) == 0
+        return probe.connect_ex((host, port)) == 0
 
 
 def render(template: str, target: Path, **values: object) -> None:

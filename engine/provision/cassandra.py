@@ -12,7 +12,19 @@ from engine.clients import cassandra_session, mapped
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
 from engine.provision.changes import Changes, settled
 from engine.settings import Settings
-from engine.stores.schema import ACCOUNTS, AUDIT, MARKERS, MASK, PROFILES, RECORDS, SESSIONS, TABLES, Column, Table
+from engine.stores.schema import (
+    ACCOUNTS,
+    AUDIT,
+    MARKERS,
+    MASK,
+    PACKAGES,
+    PROFILES,
+    RECORDS,
+    SESSIONS,
+    TABLES,
+    Column,
+    Table,
+)
 from engine.writer import fence
 
 ALL_ROLES = "<all roles>"
@@ -27,17 +39,20 @@ GRANTS: dict[str, dict[str, frozenset[str]]] = {
         ALL_ROLES: frozenset({"CREATE", "DESCRIBE"})},
     "producer": {MARKERS.name: frozenset({"SELECT"})},
     "verify": {PROFILES.name: frozenset({"SELECT", "UNMASK"}), MARKERS.name: frozenset({"SELECT", "UNMASK"})},
-    "governance": {MARKERS.name: frozenset({"SELECT"}), RECORDS.name: frozenset({"SELECT", "MODIFY"}), **_CONSOLES},
+    "governance": {MARKERS.name: frozenset({"SELECT"}), RECORDS.name: frozenset({"SELECT", "MODIFY"}),
+                   PACKAGES.name: frozenset({"SELECT", "MODIFY"}), **_CONSOLES},
     "redrive": {PROFILES.name: frozenset({"SELECT"}), MARKERS.name: frozenset({"SELECT"})},
     "console": {PROFILES.name: frozenset({"SELECT"}), **_CONSOLES},    # without UNMASK: it reads null where a name stands
     "officer": {PROFILES.name: frozenset({"SELECT", "UNMASK"}),        # for a reveal, one person at a time
-                RECORDS.name: frozenset({"SELECT", "MODIFY"})},
-    "inspector": {table.name: frozenset({"SELECT"}) for table in (PROFILES, MARKERS, AUDIT, SESSIONS, RECORDS)}
+                RECORDS.name: frozenset({"SELECT", "MODIFY"}), PACKAGES.name: frozenset({"SELECT", "MODIFY"})},
+    "inspector": {table.name: frozenset({"SELECT"}) for table in (PROFILES, MARKERS, AUDIT, SESSIONS, RECORDS, PACKAGES)}
     | {ALL_ROLES: frozenset({"DESCRIBE"})},    # how old the oldest is, and who may what
 }
 """Role -> table (or resource) -> permissions. The roles are no superusers and belong to no other role."""
 
-TTL_HOURS: dict[str, Callable[[Settings], int]] = {SESSIONS.name: lambda settings: settings.console.session_hours}
+TTL_HOURS: dict[str, Callable[[Settings], int]] = {
+    SESSIONS.name: lambda settings: settings.console.session_hours,
+    PACKAGES.name: lambda settings: settings.governance.package_hours}
 """Table -> hours after which its rows expire; rows of the others stay until they are deleted."""
 
 DDL_TIMEOUT_S = 60.0
@@ -54,12 +69,14 @@ def provision_cassandra(settings: Settings, changes: Changes) -> None:
     """Keyspace, tables, roles."""
     keyspace = settings.cassandra.keyspace
     with mapped("provisioning Cassandra", "provision"), cassandra_session(settings, "provision") as session:
+        resets = _roles_to_reset(session, settings, changes)
         _keyspace(session, settings, changes)
+        _sign_ins_are_replicated(session, settings, changes)
         for table in TABLES:
             _table(session, keyspace, table, changes)
             _ttl(session, settings, table, changes)
         for role in GRANTS:
-            _role(session, settings, role, changes)
+            _role(session, settings, role, role in resets, changes)
             _grants(session, keyspace, role, changes)
 
 
@@ -174,7 +191,34 @@ def _indexes(session: Session, keyspace: str, table: Table, changes: Changes) ->
         changes.made(f"index {keyspace}.{name}: {'created' if options is None else 'made anew'}")
 
 
-def _role(session: Session, settings: Settings, role: str, changes: Changes) -> None:
+def _sign_ins_are_replicated(session: Session, settings: Settings, changes: Changes) -> None:
+    """Says when names and passwords stand on fewer nodes than people do: with one of these away nobody could sign in."""
+    (row,) = session.execute("SELECT replication FROM system_schema.keyspaces WHERE keyspace_name = 'system_auth'")
+    wanted, there = replication(settings), _short(row.replication)
+    if _copies(there) < _copies(wanted):
+        changes.left(f"keyspace system_auth: has replication {there}, ours {wanted}: with one node away nobody may be able to "
+                     f"sign in. As its administrator: ALTER KEYSPACE system_auth WITH replication = {wanted}; then `nodetool "
+                     "repair system_auth` on each node")
+
+
+def _copies(options: dict[str, str]) -> int:
+    """In the data centre that has fewest."""
+    return min((int(value) for key, value in options.items() if key != "class" and value.isdigit()), default=1)
+
+
+def _roles_to_reset(session: Session, settings: Settings, changes: Changes) -> set[str]:
+    """Roles that do not know our password. Raises SignInRefused before anything was changed."""
+    may_sign_in = {row.role: row.can_login for row in session.execute("SELECT role, can_login FROM system_auth.roles")}
+    refused = {role for role in GRANTS if may_sign_in.get(role) and not _signs_in(settings, role)}
+    for role in sorted(refused):
+        changes.may_reset("cassandra", role)
+    for role in GRANTS:
+        if may_sign_in.get(role) is False:
+            changes.may_reset("cassandra", role, "may not sign in, as a role that others are members of")
+    return refused
+
+
+def _role(session: Session, settings: Settings, role: str, reset: bool, changes: Changes) -> None:
     rows = list(session.execute(
         "SELECT can_login, is_superuser, member_of FROM system_auth.roles WHERE role = %s", (role,)))
     if not rows:
@@ -188,7 +232,7 @@ def _role(session: Session, settings: Settings, role: str, changes: Changes) -> 
     for parent in there.member_of or ():
         _change(session, f"REVOKE {parent} FROM {role}")
         changes.made(f"Cassandra role {role}: no longer belongs to role {parent}")
-    if not _signs_in(settings, role):
+    if reset or (not there.can_login and not _signs_in(settings, role)):
         _with_password(session, settings, role, "ALTER ROLE")
         changes.made(f"Cassandra role {role}: password set again")
 

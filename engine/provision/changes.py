@@ -1,9 +1,9 @@
 """What provisioning changed: said as it happens, and counted."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
-from engine.errors import StoreAway
+from engine.errors import SignInRefused, StoreAway
 
 SETTLE_S = 20.0
 """Seconds within which a change must be visible to those it is for."""
@@ -12,8 +12,9 @@ SETTLE_S = 20.0
 class Changes:
     """Says and counts."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, say: Callable[[str], None], others: Container[str] = ()) -> None:
+        """others: servers whose users of our names may be somebody else's."""
+        self._say, self._others = say, others
         self.count = 0
 
     def made(self, text: str) -> None:
@@ -24,6 +25,15 @@ class Changes:
     def left(self, text: str) -> None:
         """Something differs and is left alone on purpose; it does not count."""
         self._say(text)
+
+    def may_reset(self, server: str, user: str, why: str = "our password is refused") -> None:
+        """A user of our name is there that is not known to be ours: SignInRefused where it may be somebody else's, who
+        needs it as it is."""
+        if server in self._others:
+            raise SignInRefused(
+                f"{server} knows {user!r} already, and {why}: it may be somebody else's, and nothing was changed. "
+                "If it is of this installation, `rollcall provision --take-over` gives it our password and the rights it "
+                "needs, and takes all others from it.", server)
 
 
 def settled(reached: Callable[[], bool], what: str, limit_s: float = SETTLE_S) -> None:

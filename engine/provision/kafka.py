@@ -1,5 +1,6 @@
 """Kafka as it should be: topics with their configurations, SCRAM users, exactly the ACLs each principal needs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +26,9 @@ from engine.provision.changes import Changes, settled
 from engine.settings import Kafka, Settings
 from engine.topics import Topic, all_topics
 
-USERS = ("producer", "stream", "governance", "verify", "redrive", "console", "inspector")
-"""Who signs in to Kafka beside `broker` and `provision`, which exist from the first start and are super users."""
+USERS = ("producer", "stream", "governance", "verify", "redrive", "console", "inspector", "gatekeeper")
+"""Who signs in to Kafka beside `broker` and `provision`, which in a Kafka of ours exist from the first start and are super
+users: they need no rule, so any of theirs is surplus there."""
 
 MECHANISM = "SCRAM-SHA-256"
 ITERATIONS = 8192
@@ -54,13 +56,15 @@ def wanted_rules(kafka: Kafka) -> frozenset[Rule]:
     needs: dict[str, dict[str, tuple[str, ...]]] = {
         "producer": {"WRITE": (people, dead)},
         "stream": {"READ": (people, control), "WRITE": (people, dead), "DESCRIBE": (people, control, dead)},
-        "governance": {"WRITE": (control,), "DESCRIBE": (control,)},
+        # DELETE: the keeper ends records that are over their time
+        "governance": {"WRITE": (control,), "DESCRIBE": (control,), "DELETE": (people, dead)},
         "verify": {"READ": (people, control, dead), "DESCRIBE": (people, control, dead)},
         "console": {"READ": (dead,), "DESCRIBE": (people, control, dead)},    # of people it reads counts, no record
         # what fields flow, how old the oldest record is, how the topics are set, who may what
         "inspector": {"READ": (people, dead), "DESCRIBE": (people, control, dead, CLUSTER),
                       "DESCRIBE_CONFIGS": (people, control, dead)},
         "redrive": {"READ": (people, dead), "WRITE": (people, dead), "DESCRIBE": (people, dead)},
+        "gatekeeper": {"DESCRIBE": (CLUSTER,), "ALTER": (CLUSTER,)},    # changes rules and users
     }
     return frozenset(
         Rule(principal, operation, topic)
@@ -70,14 +74,17 @@ def wanted_rules(kafka: Kafka) -> frozenset[Rule]:
 
 
 def provision_kafka(settings: Settings, changes: Changes) -> None:
-    """Topics, then users, then rules: a user never exists with more than it should have."""
+    """Topics, then rules, then users: a user never exists with more than it should have."""
     with mapped("provisioning Kafka", "provision"):
         admin = kafka_admin(settings, "provision")
         try:
+            # where it is not ours, whoever has a name that is none of our users' is an account like any other
+            names = USERS if "kafka" in settings.elsewhere else secrets.PRINCIPALS
+            resets = _users_to_reset(admin, settings, changes)
             for topic in all_topics(settings.kafka):
                 provision_topic(admin, topic, changes)
-            _rules(admin, settings.kafka, changes)
-            _users(admin, settings, changes)
+            _rules(admin, settings.kafka, names, changes)
+            _users(admin, settings, resets, changes)
         finally:
             admin.close()
 
@@ -131,17 +138,26 @@ def _same(there: Any, wanted: str) -> bool:
     return there is not None and set(str(there).split(",")) == set(wanted.split(","))
 
 
-def _users(admin: KafkaAdminClient, settings: Settings, changes: Changes) -> None:
-    there = {
-        name for name, found in admin.describe_user_scram_credentials().items()
-        if any(info["mechanism"].name == MECHANISM.replace("-", "_") for info in found["credential_infos"])}
+def _users_to_reset(admin: KafkaAdminClient, settings: Settings, changes: Changes) -> dict[str, str]:
+    """User whose password is to be set -> in words. Raises SignInRefused before anything was changed."""
+    # with whatever mechanism: one more way to sign in as somebody else's user would be as bad
+    there = {name for name, found in admin.describe_user_scram_credentials().items() if found["credential_infos"]}
+    refused = [user for user in USERS if user in there and not _signs_in(settings, user)]
+    for user in refused:
+        changes.may_reset("kafka", user)
+    # whoever signs in otherwise than by SCRAM shows by rules alone; just those we make ourselves are of a run that broke off
+    wanted = {_acl(rule) for rule in wanted_rules(settings.kafka)}
     for user in USERS:
-        if user not in there:
-            _set_password(admin, settings, user)
-            changes.made(f"Kafka user {user}: created")
-        elif not _signs_in(settings, user):
-            _set_password(admin, settings, user)
-            changes.made(f"Kafka user {user}: password set again")
+        if user not in there and not _acls_of(admin, [user]) <= wanted:
+            changes.may_reset("kafka", user, "by rules alone, as one who signs in otherwise")
+    return {user: "password set again" if user in there else "created" for user in USERS
+            if user not in there or user in refused}
+
+
+def _users(admin: KafkaAdminClient, settings: Settings, resets: dict[str, str], changes: Changes) -> None:
+    for user, in_words in resets.items():
+        _set_password(admin, settings, user)
+        changes.made(f"Kafka user {user}: {in_words}")
 
 
 def _set_password(admin: KafkaAdminClient, settings: Settings, user: str) -> None:
@@ -161,10 +177,10 @@ def _signs_in(settings: Settings, user: str) -> bool:
     return True
 
 
-def _rules(admin: KafkaAdminClient, kafka: Kafka, changes: Changes) -> None:
+def _rules(admin: KafkaAdminClient, kafka: Kafka, names: Iterable[str], changes: Changes) -> None:
     """Missing rules first, surplus ones after, so that nobody is locked out in between."""
     wanted = {_acl(rule): rule for rule in wanted_rules(kafka)}
-    there = _acls_of_ours(admin)
+    there = _acls_of(admin, names)
     missing = [acl for acl in wanted if acl not in there]
     surplus = [acl for acl in there if acl not in wanted]
     if missing:
@@ -180,14 +196,14 @@ def _rules(admin: KafkaAdminClient, kafka: Kafka, changes: Changes) -> None:
     for acl in surplus:
         changes.made(f"ACL {_in_words(acl)}: removed, it is not needed")
     if missing or surplus:
-        settled(lambda: _acls_of_ours(admin) == set(wanted), "Kafka does not show the ACLs that were set")
+        settled(lambda: _acls_of(admin, names) == set(wanted), "Kafka does not show the ACLs that were set")
 
 
-def _acls_of_ours(admin: KafkaAdminClient) -> set[ACL]:
-    """All rules of our principals, whatever they are about; the super users need none, so theirs are surplus too."""
+def _acls_of(admin: KafkaAdminClient, names: Iterable[str]) -> set[ACL]:
+    """All rules of these principals, whatever they are about."""
     anything = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)
     found: set[ACL] = set()
-    for principal in secrets.PRINCIPALS:
+    for principal in names:
         one = ACLFilter(f"User:{principal}", None, ACLOperation.ANY, ACLPermissionType.ANY, anything)
         acls, _ = admin.describe_acls(one)
         found.update(acls)

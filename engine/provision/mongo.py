@@ -5,15 +5,25 @@ The embedded FerretDB knows no roles: whoever signs in may read and write everyt
 
 from typing import Any
 
-from pymongo import ASCENDING, MongoClient
+from pymongo import ASCENDING
 from pymongo.database import Database
 
 from engine import secrets
 from engine.clients import mapped, mongo_client
 from engine.errors import SignInRefused
+from engine.mongo import kind_of
 from engine.provision.changes import Changes, settled
 from engine.settings import Mongo, Settings
-from engine.stores.schema import COLLECTION_INDEXES, COLLECTIONS, DISCARDS, PIPELINE_STATUS
+from engine.stores.schema import (
+    ARRIVALS,
+    BY_EMAIL_DOMAIN,
+    BY_NATIONALITY,
+    COLLECTION_INDEXES,
+    COLLECTIONS,
+    DISCARDS,
+    PIPELINE_STATUS,
+    SNAPSHOTS,
+)
 
 Document = dict[str, Any]
 
@@ -24,6 +34,11 @@ life, verify its hold; governance reads there whether a command was carried out.
 DISCARDER = "discarder"
 """Role on a real MongoDB of who writes down which dead letters were discarded."""
 
+PUBLISHER, SNAPSHOT_READER = "publisher", "snapshot_reader"
+"""Roles on a real MongoDB of who makes snapshots from the aggregates, and of the view: it reads snapshots and nothing else."""
+
+_READ, _WRITE = ["find"], ["find", "insert", "update"]
+
 
 def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
     """User -> its roles on a real MongoDB."""
@@ -32,35 +47,43 @@ def wanted_roles(mongo: Mongo) -> dict[str, list[dict[str, str]]]:
         "producer": [{"role": STATUS_WRITER, "db": mongo.database}],
         "verify": [{"role": "read", "db": mongo.database}, {"role": STATUS_WRITER, "db": mongo.database}],
         "redrive": [{"role": "read", "db": mongo.database}, {"role": DISCARDER, "db": mongo.database}],
-        "view": [{"role": "read", "db": mongo.database}],
+        "view": [{"role": SNAPSHOT_READER, "db": mongo.database}],
         "console": [{"role": "read", "db": mongo.database}],
-        "governance": [{"role": STATUS_WRITER, "db": mongo.database}],
+        "governance": [{"role": STATUS_WRITER, "db": mongo.database}, {"role": PUBLISHER, "db": mongo.database}],
         "inspector": [{"role": "read", "db": mongo.database}],
     }
 
 
 def privileges(mongo: Mongo) -> dict[str, list[Document]]:
-    """What our own roles may do: each write in one collection, and delete nothing."""
-    return {role: [{"resource": {"db": mongo.database, "collection": collection}, "actions": ["find", "insert", "update"]}]
-            for role, collection in ((STATUS_WRITER, PIPELINE_STATUS), (DISCARDER, DISCARDS))}
+    """What our own roles may do: each writes in one collection at most, and deletes nothing."""
+    rights = {STATUS_WRITER: {PIPELINE_STATUS: _WRITE}, DISCARDER: {DISCARDS: _WRITE}, SNAPSHOT_READER: {SNAPSHOTS: _READ},
+              PUBLISHER: {SNAPSHOTS: _WRITE, **dict.fromkeys((BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS), _READ)}}
+    return {role: [{"resource": {"db": mongo.database, "collection": collection}, "actions": actions}
+                   for collection, actions in may.items()] for role, may in rights.items()}
 
 
 def provision_mongo(settings: Settings, changes: Changes) -> None:
     """Collections, roles where there are any, users."""
     with mapped("provisioning MongoDB", "provision"), mongo_client(settings, "provision") as client:
-        database = client[settings.mongo.database]
+        database, admin, roles = client[settings.mongo.database], client[settings.mongo.auth_source], kind_of(client).roles
+        found = {user: next(iter(admin.command("usersInfo", user)["users"]), None) for user in wanted_roles(settings.mongo)}
+        refused = [user for user, there in found.items() if there and not _signs_in(settings, user)]
+        for user in refused:
+            changes.may_reset("mongo", user)
         _collections(database, changes)
-        with_roles = not is_ferretdb(client)
-        if with_roles:
-            for role, wanted in privileges(settings.mongo).items():
-                _own_role(database, role, wanted, changes)
-        for user, roles in wanted_roles(settings.mongo).items():
-            _user(client[settings.mongo.auth_source], settings, user, roles if with_roles else [], changes)
-
-
-def is_ferretdb(client: MongoClient[Document]) -> bool:
-    """Whether this is FerretDB, which knows no roles, rather than MongoDB."""
-    return any(key.lower().startswith("ferretdb") for key in client.admin.command("buildInfo"))
+        for role, wanted in privileges(settings.mongo).items() if roles else ():
+            there = next(iter(database.command("rolesInfo", role, showPrivileges=True)["roles"]), None)
+            for command, in_words in role_commands(role, wanted, there):
+                database.command(command)
+                changes.made(f"MongoDB role {role}: {in_words}")
+        for user, granted in wanted_roles(settings.mongo).items():
+            password = secrets.password(settings, user).get_secret_value()
+            for command, in_words in user_commands(user, granted if roles else [], found[user], password, user in refused):
+                admin.command(command)
+                if "pwd" in command:
+                    settled(lambda user=user: _signs_in(settings, user),    # type: ignore[misc]
+                            f"MongoDB user {user} cannot sign in with its new password")
+                changes.made(f"MongoDB user {user}: {in_words}")
 
 
 def _collections(database: Database[Document], changes: Changes) -> None:
@@ -79,14 +102,13 @@ def _collections(database: Database[Document], changes: Changes) -> None:
             changes.made(f"index {database.name}.{name}.{index}: created")
 
 
-def _own_role(database: Database[Document], role: str, wanted: list[Document], changes: Changes) -> None:
-    found = database.command("rolesInfo", role, showPrivileges=True)["roles"]
-    if not found:
-        database.command("createRole", role, privileges=wanted, roles=[])
-        changes.made(f"MongoDB role {role}: created")
-    elif _comparable(found[0]["privileges"]) != _comparable(wanted) or found[0]["roles"]:
-        database.command("updateRole", role, privileges=wanted, roles=[])
-        changes.made(f"MongoDB role {role}: privileges set")
+def role_commands(role: str, wanted: list[Document], there: Document | None) -> list[tuple[Document, str]]:
+    """What makes a role what it should be, each command with what it does; there: as `rolesInfo` shows it, None for none."""
+    if there is None:
+        return [({"createRole": role, "privileges": wanted, "roles": []}, "created")]
+    if _comparable(there["privileges"]) != _comparable(wanted) or there["roles"]:
+        return [({"updateRole": role, "privileges": wanted, "roles": []}, "privileges set")]
+    return []
 
 
 def _comparable(privileges: list[Document]) -> set[tuple[str, str, frozenset[str]]]:
@@ -94,22 +116,18 @@ def _comparable(privileges: list[Document]) -> set[tuple[str, str, frozenset[str
             for one in privileges}
 
 
-def _user(database: Database[Document], settings: Settings, user: str, roles: list[dict[str, str]],
-          changes: Changes) -> None:
-    found = database.command("usersInfo", user)["users"]
-    if not found:
-        database.command("createUser", user, roles=roles, mechanisms=["SCRAM-SHA-256"],
-                         pwd=secrets.password(settings, user).get_secret_value())
-        settled(lambda: _signs_in(settings, user), f"MongoDB user {user} cannot sign in with its new password")
-        changes.made(f"MongoDB user {user}: created")
-        return
-    if _pairs(found[0].get("roles", [])) != _pairs(roles):
-        database.command("updateUser", user, roles=roles)
-        changes.made(f"MongoDB user {user}: roles set to {', '.join(role['role'] for role in roles) or 'none'}")
-    if not _signs_in(settings, user):
-        database.command("updateUser", user, pwd=secrets.password(settings, user).get_secret_value())
-        settled(lambda: _signs_in(settings, user), f"MongoDB user {user} cannot sign in with its new password")
-        changes.made(f"MongoDB user {user}: password set again")
+def user_commands(user: str, roles: list[dict[str, str]], there: Document | None, password: str,
+                  refused: bool) -> list[tuple[Document, str]]:
+    """The same of a user; there: as `usersInfo` shows it; refused: whether it does not know our password."""
+    if there is None:
+        return [({"createUser": user, "roles": roles, "mechanisms": ["SCRAM-SHA-256"], "pwd": password}, "created")]
+    made: list[tuple[Document, str]] = []
+    if _pairs(there.get("roles", [])) != _pairs(roles):
+        made.append(({"updateUser": user, "roles": roles},
+                     f"roles set to {', '.join(role['role'] for role in roles) or 'none'}"))
+    if refused:
+        made.append(({"updateUser": user, "pwd": password}, "password set again"))
+    return made
 
 
 def _pairs(roles: list[dict[str, str]]) -> set[tuple[str, str]]:

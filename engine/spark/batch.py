@@ -1,38 +1,54 @@
-"""A turn's batch on Spark: parse, set aside, look up, keep the newest, compare with the rows, write.
+"""A turn's batch on Spark: set aside, look up, keep the newest, compare with the rows, write.
 
 It comes to the same as engine/writer/plain_batch.py does record by record (a test compares them). Everything is joined by
-key in Cassandra ("direct join"), nothing is scanned, and no Python runs on the records that are people.
+key in Cassandra ("direct join") unless surely nothing is there (engine/stores/known.py); a batch scans nothing, and no Python
+runs on the records that are people.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.storagelevel import StorageLevel
 
 from engine.clients import mapped
 from engine.commands import Marker, Verdict
-from engine.dead_letters.claim import LETTER, Claim, claimed
-from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
+from engine.dead_letters.claim import Claim
+from engine.person import Cell
 from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark import columns
+from engine.spark.built import built_once
+from engine.spark.decisions import (
+    FIGURES,
+    NAMED,
+    ROW_COLUMNS,
+    alone,
+    beside,
+    corrected,
+    decided,
+    deltas,
+    newest,
+    with_named,
+    with_verdicts,
+)
 from engine.spark.failures import FAILURES
-from engine.spark.keys import sealed, token, with_ring
-from engine.spark.pins import laid_over, pinned_names
+from engine.spark.keys import sealed, with_ring
+from engine.spark.pins import pinned_names
+from engine.spark.records import claim_of, parsed
 from engine.spark.rows import local_frame
 from engine.spark.session import CASSANDRA, cassandra_table
-from engine.stores.dead_letters import LARGEST, ORIGIN, DeadLetters, too_large
+from engine.stores.dead_letters import DeadLetters, too_large
+from engine.stores.known import DIGITS, Known, more_than_once, number_of
 from engine.stores.profiles import marker_of
+from engine.writer.write_order import Aside
 
-ROW_COLUMNS = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender",
-               "birth_month", "email_domain", "rectified")
-VERDICTS = {"v_token": "string", "v_uuid": "string", "v_erased": "boolean", "v_restricted": "boolean",
-            "v_not_before": "long", "v_pins": "string", "v_rectified": "long"}
+PEOPLE = ("partition", "offset", "timestamp", "person_uuid", "suppression", "person", "born", "domain")
+"""What is looked at of a record that is a person."""
 
 LETTERS_BYTES = 16 * 1_048_576
 """Bytes of dead letters after which their acknowledgement is waited for: a batch may hold thousands of large ones."""
@@ -45,6 +61,7 @@ class Surroundings:
     settings: Settings
     keys: KeyRing
     dead_letters: DeadLetters
+    known: Known = field(default_factory=Known)
 
 
 class SparkResolved:
@@ -56,17 +73,18 @@ class SparkResolved:
         self.deletes = [row.uuid for row in flagged if row.gone]
         self.recoloured = {row.uuid: row.counted_after for row in flagged if row.recoloured}
         self.repinned = {row.uuid: row.verdict_token for row in flagged if row.repinned}
-        self.barred = [row.uuid for row in flagged if row.barred]
+        self.barred = [row.uuid for row in flagged if row.erased_again]
 
     def write_rows(self, timestamp: int) -> None:
         """Writes the new and changed rows, sealed, through the connector, with this timestamp (microseconds)."""
         if not self.figures["new"] + self.figures["changed"]:
             return
         taken = self._frame.where("taken")
+        if not self._pinned:
+            self._write(rows(taken, self._around.keys), timestamp)
+            return
         self._write(rows(taken.where("v_pins IS NULL"), self._around.keys), timestamp)
-        if self._pinned:
-            names = {"pinned": pinned_names(F.col("v_pins")), "rectified": F.col("v_rectified")}
-            self._write(rows(taken.where("v_pins IS NOT NULL"), self._around.keys, names), timestamp)
+        self._write(rows(taken.where("v_pins IS NOT NULL"), self._around.keys, pinned=True), timestamp)
 
     def _write(self, made: DataFrame, timestamp: int) -> None:
         with mapped("writing rows to Cassandra"):
@@ -85,14 +103,16 @@ class SparkBatch:
         self.figures: dict[str, int] = {}
         self.ends: dict[str, int] = {}
         self.synthetic = False
+        self._uuids: Sequence[int] = ()     # of the people, as engine/stores/known.py has them; only if it asks
+        self._tokens: Sequence[int] = ()    # of all records, dead ones too
 
     def fingerprint(self) -> str:
         """Count and hash of the (partition, offset) of the records; also counts what was read."""
-        found = self._parsed.groupBy("partition").agg(
-            F.count("*").alias("n"), F.expr("bit_xor(xxhash64(partition, offset))").alias("hash"),
-            F.max("offset").alias("last"), F.count_if(F.col("reason").isNotNull()).alias("dead"),
-            F.count_if(F.col("empty")).alias("nulls"), F.count_if("age_differs").alias("ages"),
-            F.max("synthetic").alias("synthetic")).collect()
+        noting = self._around.known.noting
+        found = self._parsed.groupBy("partition").agg(*_figures(), *(_keys() if noting else ())).collect()
+        if noting:
+            self._uuids = [number for row in found for number in row.uuids]
+            self._tokens = [number for row in found for number in row.tokens]
         self.ends = {str(row.partition): row.last + 1 for row in found}
         self.synthetic = any(row.synthetic for row in found)
         nulls, dead = sum(row.nulls for row in found), sum(row.dead for row in found)
@@ -104,26 +124,17 @@ class SparkBatch:
             whole ^= row.hash
         return f"{read}:{whole & (2 ** 64 - 1):016x}"
 
-    def set_aside(self) -> int:
-        """Sends what is no person to the dead letters and waits until they are kept."""
-        if not self.figures["dead"]:
-            return 0
-        letters = self._around.dead_letters
-        bad = self._parsed.where("reason IS NOT NULL").select(
-            "place", "reason", "value", "size", "first_append", "origin", "claim")
-        for row in bad.toLocalIterator():
-            claim = claim_of(row.claim, self._around.keys) or Claim(row.place, 0, row.first_append)
-            origin = {name: bytes(text or b"").decode(errors="replace") for name, text in row.origin or ()}
-            reason = columns.REASONS[row.reason] + (too_large(row.size) if row.value is None and row.size else "")
-            letters.put(claim.place, reason, bytes(row.value or b""), claim.first_append, claim.attempt, origin)
-            if letters.unsettled > LETTERS_BYTES:
-                letters.flush()
-        letters.flush()
-        return self.figures["dead"]
-
     def markers(self) -> dict[str, Marker]:
         """Markers of the people of this batch, by a join on their token."""
+        asked = self._around.known.may_have_markers(self._tokens) if self._tokens else None
+        if asked is not None and not asked and not self.figures["dead"]:
+            return {}
         tokens = self._valid().select(F.col("suppression").alias("batch_token"))
+        if asked is not None:
+            tokens = among(tokens, "batch_token", asked)
+        if self.figures["dead"]:
+            named = F.explode(F.array_compact(F.concat("whose", F.array("suppression"))))
+            tokens = tokens.union(self._bad().select(named).distinct())
         kept = ("suppression", "erased", "restricted", "last_command", "request", "pins", "rectified")
         table = self._table("markers").select(*kept, "not_before")
         joined = tokens.join(table, tokens["batch_token"] == table["suppression"])
@@ -132,24 +143,46 @@ class SparkBatch:
         return {row.suppression: marker_of(row, row.not_before, self._around.keys)
                 for row in joined.select(*kept, not_before).collect()}
 
+    def set_aside(self, verdicts: Mapping[str, Verdict]) -> Aside:
+        """Sends what is no person to the dead letters and waits until they are kept; what is about people whose records are
+        barred is dropped."""
+        if not self.figures["dead"]:
+            return Aside()
+        letters, kept, erased = self._around.dead_letters, 0, set()
+        bad = self._bad().select("place", "reason", "value", "size", "first_append", "origin", "claim", "whose", "under",
+                                 "suppression", F.unix_millis("timestamp").alias("at"))
+        for row in bad.toLocalIterator():
+            if row.suppression in verdicts and verdicts[row.suppression].marker.erased:
+                erased.add(row.under)
+            if any(token in verdicts and verdicts[token].bars(row.at) for token in row.whose):
+                continue
+            claim = claim_of(row.claim, self._around.keys) or Claim(row.place, 0, row.first_append)
+            origin = {name: bytes(text or b"").decode(errors="replace") for name, text in row.origin or ()}
+            reason = columns.REASONS[row.reason] + (too_large(row.size) if row.value is None and row.size else "")
+            letters.put(claim.place, reason, bytes(row.value or b""), claim.first_append, claim.attempt, origin)
+            kept += 1
+            if letters.unsettled > LETTERS_BYTES:
+                letters.flush()
+        letters.flush()
+        return Aside(kept, self.figures["dead"] - kept, sorted(erased))
+
     def resolve(self, verdicts: Mapping[str, Verdict]) -> SparkResolved:
-        """The verdicts joined to the records and the rows; one pass makes the deltas, another finds what is special."""
-        judged = self._people(verdicts).persist(StorageLevel.MEMORY_AND_DISK)
-        self._kept.append(judged)
+        """The verdicts joined to the records and the rows; one pass makes deltas and figures, another finds what is special, if
+        anything is."""
+        judged = self._people(verdicts)
         with mapped("reading rows from Cassandra"):
-            deltas = {Cell(row.collection, row.document, row.gender, row.month): row.n for row in _deltas(judged).collect()}
-            counts = judged.agg(
-                F.count_if(F.col("taken") & ~F.col("stands")).alias("new"),
-                F.count_if(F.col("taken") & F.col("stands")).alias("changed"),
-                F.coalesce(F.sum("barred_records"), F.lit(0)).alias("barred"),
-                F.count_if(F.col("gone") | F.col("recoloured") | F.col("repinned")).alias("special")).collect()[0]
-        flagged = judged.where("gone OR recoloured OR repinned OR barred").select(
-            "uuid", "gone", "recoloured", "repinned", "barred", "counted_after",
-            F.coalesce("suppression", "v_token").alias("verdict_token"),
-        ).collect() if counts.special or counts.barred else []
-        stale = self.figures["valid"] - counts.new - counts.changed - counts.barred
-        figures = {**self.figures, "new": counts.new, "changed": counts.changed, "barred": counts.barred, "stale": stale}
-        return SparkResolved(self._around, judged, deltas, flagged, figures, any(v.marker.pins for v in verdicts.values()))
+            sums = deltas(judged).collect()
+            counts = {row.document: row.n for row in sums if row.collection == FIGURES}
+            flagged = judged.where("gone OR recoloured OR repinned OR erased_again").select(
+                "uuid", "gone", "recoloured", "repinned", "erased_again", "counted_after",
+                F.coalesce("suppression", "v_token").alias("verdict_token"),
+            ).collect() if counts.pop("special", 0) else []
+        found = {name: counts.get(name, 0) for name in ("new", "changed", "barred")}
+        figures = {**self.figures, **found, "stale": self.figures["valid"] - sum(found.values())}
+        return SparkResolved(
+            self._around, judged,
+            {Cell(row.collection, row.document, row.gender, row.month): row.n for row in sums if row.collection != FIGURES},
+            flagged, figures, any(v.marker.pins for v in verdicts.values()))
 
     def close(self) -> None:
         """Gives the memory back. Where Cassandra is away even that can fail, and Java's collector does it later."""
@@ -158,7 +191,10 @@ class SparkBatch:
                 frame.unpersist()
 
     def _valid(self) -> DataFrame:
-        return self._parsed.where("reason IS NULL AND NOT empty")
+        return self._parsed.where("reason IS NULL AND NOT empty").select(*PEOPLE)
+
+    def _bad(self) -> DataFrame:
+        return self._parsed.where("reason IS NOT NULL")
 
     def _table(self, name: str) -> DataFrame:
         return (self._spark.read.format(CASSANDRA).options(**cassandra_table(self._around.settings, name))
@@ -166,174 +202,87 @@ class SparkBatch:
 
     def _people(self, verdicts: Mapping[str, Verdict]) -> DataFrame:
         """One line a person of this turn: newest record that counts, row that stands, verdict, and what follows."""
-        judged = _with_verdicts(self._valid(), verdicts, self._spark)
-        people = newest(judged)
+        judged = with_verdicts(self._valid(), verdicts)
         named = [(verdict.uuid, token) for token, verdict in verdicts.items() if verdict.uuid]
+        pins = any(verdict.marker.pins for verdict in verdicts.values())
+        twice = more_than_once(self._uuids)
+        asked = self._asked(twice, (uuid for uuid, _ in named))
+        if asked is not None and not asked:    # which is as quickly done again as read
+            return self._new(judged, pins)
+        others = judged if asked is None else among(judged, "person_uuid", asked)
+        people = alone(others) if self._uuids and not twice else newest(others)
         if named:
-            people = _with_named(people, named, verdicts, self._spark)
-        if any(verdict.marker.pins for verdict in verdicts.values()):
-            people = people.withColumn("person", laid_over(F.col("person"), F.col("v_pins")))
-        table = self._table("profiles").select(*ROW_COLUMNS)
-        joined = people.join(table, people["person_uuid"] == table["uuid"], "left")
-        return _decided(_prefixed(joined))
+            people = with_named(people, named, verdicts)
+        if pins:
+            people = corrected(people)
+        table = self._table("profiles").select(*ROW_COLUMNS, *(NAMED if pins else ()))
+        people = decided(beside(people, table), self._around.keys if pins else None)
+        if asked is not None:
+            new = self._new(among(judged, "person_uuid", asked, inside=False), pins)
+            people = people.unionByName(new, allowMissingColumns=True)
+        self._kept.append(people.persist(StorageLevel.MEMORY_AND_DISK))
+        return people
+
+    def _asked(self, twice: set[int], named: Iterable[str]) -> set[int] | None:
+        """Who is looked for among the rows: who may have one, came more than once, or is named by a command. None: everybody,
+        where nothing is known or it is most of them; nobody else has a row, or a second record."""
+        if not self._uuids:
+            return None
+        known = self._around.known.may_have_rows(self._uuids)
+        if known is None:
+            return None
+        asked = known | twice | {number_of(uuid) for uuid in named}
+        return asked if 2 * len(asked) < len(self._uuids) else None
+
+    @staticmethod
+    def _new(judged: DataFrame, pins: bool) -> DataFrame:
+        """People who surely have no row and came once."""
+        people = alone(judged)
+        return decided(beside(corrected(people) if pins else people, None), None)
 
 
-def parsed(raw: DataFrame, keys: KeyRing) -> DataFrame:
-    """Kafka's records, parsed and judged: place, record fields, person, reason (null for a good one), suppression token.
-
-    origin, claim: of a bad one, the headers its letter keeps, and what `claim_of` takes.
-
-    raw: key, value, partition, offset, timestamp, headers as Spark's Kafka source gives them.
-    """
-    person, at = F.col("person"), F.col("timestamp")
-    read = raw.select("key", "value", "partition", "offset", "timestamp", columns.parsed(F.col("value")).alias("person"),
-                      F.concat_ws("-", "topic", "partition", "offset").alias("place"), "headers",
-                      _header("synthetic"), _header("schema"))
-    judged = with_ring(read, keys).withColumn(
-        "reason", columns.reason(F.col("key"), F.col("value"), person, F.to_date(at), F.col("schema")))
-    good = F.col("reason").isNull()
-    kept = F.length("value") <= LARGEST
-    named = F.transform("headers", lambda header: header["key"])
-    return judged.select(
-        "partition", "offset", "timestamp", "place", "reason", F.col("value").isNull().alias("empty"),
-        F.when(~good & kept, F.col("value")).alias("value"), F.length("value").alias("size"),
-        F.date_format(at, "yyyy-MM-dd'T'HH:mm:ss.SSS'Z'").alias("first_append"),
-        F.when(~good, F.filter("headers", lambda header: header["key"].isin(*ORIGIN))).alias("origin"),
-        F.when(~good & kept & F.array_contains(named, LETTER), F.struct("key", "value", "headers")).alias("claim"),
-        F.coalesce(F.col("synthetic") == "1", F.lit(False)).alias("synthetic"),
-        F.when(good, columns.uuid_of(person)).alias("person_uuid"),
-        F.when(good, token(columns.uuid_of(person), F.col("ring"), "suppression")).alias("suppression"),
-        F.when(good, person).alias("person"),
-        F.coalesce(good & (columns.said_age(person) != columns.age(columns.birth_date(person), F.to_date(at))),
-                   F.lit(False)).alias("age_differs"))
+def among(frame: DataFrame, column: str, numbers: Iterable[int], inside: bool = True) -> DataFrame:
+    """The rows whose uuid or token is one of those numbers (engine/stores/known.py), or is none. They cross to Java as one
+    text: a row each would take longer than what they save."""
+    text = local_frame(frame.sparkSession, [(" ".join(f"{number:0{DIGITS}x}" for number in numbers),)],
+                       T.StructType([T.StructField("those", T.StringType())]))
+    those = F.broadcast(text.select(F.explode(F.split("those", " ")).alias("that")))
+    return frame.join(those, _digits(column) == those["that"], "left_semi" if inside else "left_anti")
 
 
-def claim_of(told: Any, keys: KeyRing) -> Claim | None:
-    """Which letter a bad record is, if it is a redriven one. told: its column `claim`, collected."""
-    return None if told is None else claimed(keys, told.key, told.value, told.headers)
+def _digits(name: str) -> Column:
+    return F.lower(F.substring(F.translate(name, "-", ""), -DIGITS, DIGITS))
 
 
-def _header(name: str) -> Column:
-    """A header as text, null where it is missing; of several the first."""
-    return F.expr(f"filter(headers, header -> header.key = '{name}')[0].value").cast("string").alias(name)
+@built_once
+def _figures() -> list[Column]:
+    """What is counted of each partition as the batch is read."""
+    return [F.count("*").alias("n"), F.expr("bit_xor(xxhash64(partition, offset))").alias("hash"),
+            F.max("offset").alias("last"), F.count_if(F.col("reason").isNotNull()).alias("dead"),
+            F.count_if(F.col("empty")).alias("nulls"), F.count_if("age_differs").alias("ages"),
+            F.max("synthetic").alias("synthetic")]
 
 
-def newest(judged: DataFrame) -> DataFrame:
-    """The newest record that counts of each person, and how many of hers were barred.
-
-    Within a partition the greatest offset, between partitions the latest append time (engine/person.py, Position).
-    """
-    counts = ~F.col("barred")
-    person = Window.partitionBy("person_uuid")
-    in_partition = Window.partitionBy("person_uuid", "partition").orderBy(counts.desc(), F.col("offset").desc())
-    over_partitions = person.orderBy(counts.desc(), F.col("timestamp").desc(), F.col("partition").desc())
-    return (judged
-            .withColumn("barred_records", F.sum(F.col("barred").cast("int")).over(person))
-            .withColumn("rank", F.row_number().over(in_partition)).where("rank = 1")
-            .withColumn("rank", F.row_number().over(over_partitions)).where("rank = 1")
-            .drop("rank").withColumn("has_record", ~F.col("barred")))
+@built_once
+def _keys() -> list[Column]:
+    """What stands for the people and their tokens in engine/stores/known.py."""
+    return [F.collect_list(F.conv(_digits(name), 16, 10).cast("bigint")).alias(alias)
+            for name, alias in (("person_uuid", "uuids"), ("suppression", "tokens"))]
 
 
-def rows(taken: DataFrame, keys: KeyRing, more: Mapping[str, Column] | None = None) -> DataFrame:
-    """The columns of `profiles`, from people whose record was taken; `more` for those who have pins."""
+def rows(taken: DataFrame, keys: KeyRing, pinned: bool = False) -> DataFrame:
+    """The columns of `profiles`, from people whose record was taken; pinned: of those who have pins, what these are, too."""
+    return with_ring(taken, keys).select(*_row_columns(keys.current, pinned))
+
+
+@built_once
+def _row_columns(key: str, pinned: bool) -> list[Column]:
     person, uuid, ring = F.col("person"), F.col("person_uuid"), F.col("ring")
-    clear = columns.readable(person, F.to_date("timestamp"), ring)
-    boxes = {name: sealed(value, uuid, name, ring) for name, value in columns.personal(person).items()}
-    return with_ring(taken, keys).select(
+    clear = {**columns.readable(person, F.col("born"), F.to_date("timestamp"), ring),    # and what is made already
+             **{name: F.col(name) for name in ("birth_month", "email_domain")}}
+    boxes = {name: sealed(value, uuid, name, ring) for name, value in columns.personal(person, F.col("born")).items()}
+    pins = {"pinned": pinned_names(F.col("v_pins")), "rectified": F.col("v_rectified")} if pinned else {}
+    return [
         uuid.alias("uuid"), F.col("timestamp").alias("appended_at"), F.col("partition").alias("source_partition"),
-        F.col("offset").alias("source_offset"), "first_seen", F.col("counted_after").alias("counted"),
-        F.lit(keys.current).alias("key_id"), *[value.alias(name) for name, value in {**clear, **boxes, **(more or {})}.items()])
-
-
-def _with_verdicts(valid: DataFrame, verdicts: Mapping[str, Verdict], spark: SparkSession) -> DataFrame:
-    """Adds the verdict of each record's person and whether the record is barred."""
-    if verdicts:
-        valid = valid.join(F.broadcast(_verdict_frame(verdicts, spark)), F.col("suppression") == F.col("v_token"), "left")
-    else:
-        valid = valid.withColumns({name: F.lit(None).cast(kind) for name, kind in VERDICTS.items()})
-    barred = F.col("v_erased") | (F.unix_millis("timestamp") <= F.col("v_not_before"))
-    return valid.withColumn("barred", F.coalesce(barred, F.lit(False)))
-
-
-def _with_named(people: DataFrame, named: Sequence[tuple[str, str]], verdicts: Mapping[str, Verdict],
-                spark: SparkSession) -> DataFrame:
-    """Adds the people whom commands name and who have no record here."""
-    frame = _verdict_frame({token: verdicts[token] for _, token in named}, spark)
-    there = people.select(F.col("person_uuid").alias("there"))
-    alone = frame.join(there, frame["v_uuid"] == there["there"], "left_anti").withColumns(
-        {"person_uuid": F.col("v_uuid"), "has_record": F.lit(False), "barred_records": F.lit(0).cast("long")})
-    return people.unionByName(alone, allowMissingColumns=True)
-
-
-def _verdict_frame(verdicts: Mapping[str, Verdict], spark: SparkSession) -> DataFrame:
-    rows = [(token, verdict.uuid or None, str(verdict.marker.erased), str(verdict.marker.restricted),
-             str(verdict.marker.not_before), verdict.marker.pins or None, str(verdict.marker.rectified))
-            for token, verdict in verdicts.items()]
-    texts = T.StructType([T.StructField(name, T.StringType()) for name in VERDICTS])
-    return local_frame(spark, rows, texts).select(*[F.col(name).cast(kind).alias(name) for name, kind in VERDICTS.items()])
-
-
-def _prefixed(joined: DataFrame) -> DataFrame:
-    """Names the columns of the row that stands `p_*`, after the join: before it, the connector would not find them."""
-    ours = [name for name in joined.columns if name not in ROW_COLUMNS]
-    return joined.select(*ours, *[F.col(name).alias(f"p_{name}") for name in ROW_COLUMNS]).drop("uuid")
-
-
-def _decided(people: DataFrame) -> DataFrame:
-    """What follows for each person; the words are those of engine/writer/plain_batch.py."""
-    prior = F.col("p_uuid").isNotNull()
-    void = F.coalesce(F.col("v_erased") | (F.unix_millis("p_appended_at") <= F.col("v_not_before")), F.lit(False))
-    stands = prior & ~void
-    same = F.col("partition") == F.col("p_source_partition")
-    later = F.struct("timestamp", "partition") > F.struct(
-        F.col("p_appended_at").alias("timestamp"), F.col("p_source_partition").alias("partition"))
-    newer = F.when(same, F.col("offset") > F.col("p_source_offset")).otherwise(later)
-    taken = F.col("has_record") & F.when(stands, newer).otherwise(F.lit(True))
-    counted = ~F.coalesce(F.col("v_restricted"), F.lit(False))
-    pins = _counted_under(F.from_json("v_pins", columns.PERSON))    # alone: a stale record's values are not the row's
-    return (people
-            .withColumn("prior", prior).withColumn("stands", stands).withColumn("taken", taken)
-            .withColumn("after", F.col("taken") | F.col("stands"))
-            .withColumn("counted_after", counted)
-            .withColumn("gone", F.col("prior") & ~F.col("stands"))
-            .withColumn("recoloured", F.col("stands") & ~F.col("taken") & (F.col("p_counted") != F.col("counted_after")))
-            .withColumn("repinned", F.col("stands") & ~F.col("taken") & F.col("v_pins").isNotNull()
-                        & (F.coalesce("p_rectified", F.lit(-1)) != F.col("v_rectified")))
-            .withColumn("barred", (F.col("barred_records") > 0) & F.coalesce(F.col("v_erased"), F.lit(False)))
-            .withColumn("uuid", F.col("person_uuid"))
-            .withColumn("first_seen", F.when(F.col("stands"), F.col("p_first_seen")).otherwise(F.col("timestamp")))
-            .withColumns({name: F.when(F.col("taken"), value)
-                          .when(F.col("repinned"), F.coalesce(pins[name], F.col(f"p_{name}"))).otherwise(F.col(f"p_{name}"))
-                          for name, value in _counted_under(F.col("person")).items()}))
-
-
-def _counted_under(person: Column) -> dict[str, Column]:
-    return {"nat": person["nat"], "gender": person["gender"],
-            "birth_month": F.date_format(columns.birth_date(person), "yyyy-MM"),
-            "email_domain": columns.email_domain(person)}
-
-
-def _cells(prefix: str, sign: int) -> Column:
-    """What a row is counted under, as structs with a sign (engine/person.py, Row.cells)."""
-    nothing, at = F.lit(""), F.date_format(f"{prefix}first_seen", "yyyy-MM-dd'T'HH")
-    cells = [(NATIONALITIES, F.col(f"{prefix}nat"), F.col(f"{prefix}gender"), F.col(f"{prefix}birth_month")),
-             (DOMAINS, F.col(f"{prefix}email_domain"), nothing, nothing), (ARRIVALS, at, nothing, nothing)]
-    return F.array(*[F.struct(F.lit(collection).alias("collection"), document.alias("document"), gender.alias("gender"),
-                              month.alias("month"), F.lit(sign).alias("sign"))
-                     for collection, document, gender, month in cells])
-
-
-def _deltas(judged: DataFrame) -> DataFrame:
-    """Sum per cell over all touched people, zero sums included: every touched document must be stamped."""
-    empty = F.array().cast(
-        "array<struct<collection:string,document:string,gender:string,month:string,sign:int>>")
-    before = F.when(F.col("prior") & F.col("p_counted"), _cells("p_", -1)).otherwise(empty)
-    after = F.when(F.col("after") & F.col("counted_after"), _cells("", 1)).otherwise(empty)
-    return (judged.select(F.explode(F.concat(before, after)).alias("cell")).select("cell.*")
-            .groupBy("collection", "document", "gender", "month").agg(F.sum("sign").alias("n")))
-
-
-def counted_cells(profiles: DataFrame) -> DataFrame:
-    """A count over all rows that are counted: the recount, and what verify compares the aggregates with."""
-    return (profiles.where("counted").select(F.explode(_cells("", 1)).alias("cell")).select("cell.*")
-            .groupBy("collection", "document", "gender", "month").agg(F.sum("sign").alias("n")))
+        F.col("offset").alias("source_offset"), F.col("first_seen"), F.col("counted_after").alias("counted"),
+        F.lit(key).alias("key_id"), *[value.alias(name) for name, value in {**clear, **boxes, **pins}.items()]]

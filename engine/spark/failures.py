@@ -69,7 +69,7 @@ def translated(error: BaseException, doing: str = "running a batch") -> Rollcall
         if found := pattern.search(text):
             return StoreAway(
                 f"{store} does not answer while {doing} ({next(filter(None, found.groups()))}, in Spark). "
-                "`rollcall status` shows what runs, `rollcall up` starts what does not.", store)
+                "`rollcall status` shows what runs, `rollcall up` starts what of ours does not.", store)
     return None
 
 

@@ -15,7 +15,8 @@ from engine.commands import Marker
 from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark import columns
-from engine.spark.keys import sealed, with_ring
+from engine.spark.domains import domain_shown
+from engine.spark.keys import opened, sealed, with_ring
 from engine.spark.rows import local_frame
 from engine.spark.session import CASSANDRA, cassandra_table
 from engine.writer.pins import GROUPS
@@ -37,6 +38,13 @@ def pinned_names(pins: Column) -> Column:
     return F.array_sort(F.map_keys(F.from_json(pins, NAMES)))
 
 
+def pinned_domain(said: Column, full_name: Column, email: Column, stored: Column) -> Column:
+    """The column `email_domain` of a row that its pins (PERSON) correct: by name and address, of which either may be pinned."""
+    name = F.when(said["name"].isNotNull(), columns.full_name(said)).otherwise(full_name)
+    follows = said["name"].isNotNull() | said["email"].isNotNull()
+    return F.coalesce(F.when(follows, domain_shown(F.coalesce(said["email"], email), name)), stored)
+
+
 def repin(settings: Settings, spark: SparkSession, keys: KeyRing, markers: Mapping[str, Marker], timestamp: int) -> None:
     """Sets, in the rows of these people, the columns that their pins determine, with this timestamp (microseconds).
 
@@ -49,13 +57,16 @@ def repin(settings: Settings, spark: SparkSession, keys: KeyRing, markers: Mappi
     table = spark.read.format(CASSANDRA).options(**options).option("directJoinSetting", "on").load()
     stands = with_ring(frame.join(table, frame["k_uuid"] == table["uuid"]), keys)
     person, ring = F.from_json("k_pins", columns.PERSON), F.col("ring")
-    values = {**columns.readable(person, F.col("age_as_of"), ring),
-              **{name: sealed(value, F.col("k_uuid"), name, ring) for name, value in columns.personal(person).items()}}
-    changed = [F.when(person[group].isNotNull(), values[name]).otherwise(F.col(name)).alias(name)
-               for group, names in GROUPS.items() for name in names]
+    birth = columns.birth_date(person)
+    values = {**columns.readable(person, birth, F.col("age_as_of"), ring),
+              **{name: sealed(value, F.col("k_uuid"), name, ring) for name, value in columns.personal(person, birth).items()}}
+    changed = {name: F.when(person[group].isNotNull(), values[name]).otherwise(F.col(name))
+               for group, names in GROUPS.items() for name in names}
+    name, email = [opened(F.col(column), F.col("k_uuid"), column, ring) for column in ("full_name", "email")]
+    changed["email_domain"] = pinned_domain(person, name, email, F.col("email_domain"))
     with mapped("correcting rows in Cassandra"):
-        (stands.select("uuid", *changed, pinned_names(F.col("k_pins")).alias("pinned"),
-                       F.col("k_rectified").cast("long").alias("rectified"))
+        (stands.select("uuid", *[value.alias(name) for name, value in changed.items()],
+                       pinned_names(F.col("k_pins")).alias("pinned"), F.col("k_rectified").cast("long").alias("rectified"))
          .write.format(CASSANDRA).options(**options).option("spark.cassandra.output.timestamp", str(timestamp))
          .option("spark.cassandra.output.ignoreNulls", "false").mode("append").save())
 

@@ -20,8 +20,16 @@ from engine.settings import Settings
 from engine.spark import archive
 from engine.spark.failures import FAILURES, translated
 
+FOR_SPEED = ("-XX:+UseParallelGC", "-XX:-DontCompileHugeMethods")
+"""Options of Java, measured in docs/decisions/0016-speed.md: what Spark makes of our expressions are methods too large to be
+compiled by default."""
+
 REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
 """How Spark writes a binary literal."""
+
+NO_ROWS_IN_LOGS = "-Ddatastax-java-driver.advanced.request.log-warnings=false"
+"""An executor logs as its worker is set up to, and Cassandra's driver quotes the rows of a batch that the server warns of. The
+driver of Spark has a log of its own, in which no such line stands (engine/native/spark-log4j2.properties)."""
 
 
 def spark_session(settings: Settings, principal: str, name: str, role: Role | None = None) -> SparkSession:
@@ -36,15 +44,15 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
     work.mkdir(parents=True, exist_ok=True)
     # the driver has the connectors among its own classes too, behind Spark's: only those can be in the archive
     os.environ["SPARK_DIST_CLASSPATH"] = str(SPARK.folder(settings) / "*")
-    os.environ["SPARK_LOCAL_IP"] = os.environ["SPARK_LOCAL_HOSTNAME"] = "127.0.0.1"    # the JVM binds nowhere else
+    os.environ["SPARK_LOCAL_IP"] = os.environ["SPARK_LOCAL_HOSTNAME"] = ours.driver_host    # the JVM binds nowhere else
     jars = ",".join(str(jar) for jar in sorted(SPARK.folder(settings).glob("*.jar")))
     options = {
         "spark.jars": jars,
         "spark.driver.memory": ours.driver_memory,
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": ours.driver_host,
+        "spark.driver.bindAddress": ours.driver_host,
         "spark.driver.extraJavaOptions": " ".join((
-            archive.option(java, SPARK.folder(settings)), "-Duser.timezone=UTC",
+            archive.option(java, SPARK.folder(settings)), "-Duser.timezone=UTC", *FOR_SPEED,
             f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
@@ -59,10 +67,10 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.sql.shuffle.partitions": str(ours.shuffle_partitions),
         "spark.sql.ansi.enabled": "false",
         "spark.sql.adaptive.enabled": "false",
+        "spark.sql.inMemoryColumnarStorage.batchSize": "1000",    # a column of so many is one buffer; bad values may be large
         "spark.sql.extensions": "com.datastax.spark.connector.CassandraSparkExtensions",
         "spark.sql.catalog.cassandra": "com.datastax.spark.connector.datasource.CassandraCatalog",
-        "spark.cassandra.connection.host": cassandra.host,
-        "spark.cassandra.connection.port": str(cassandra.port),
+        "spark.cassandra.connection.host": settings.cassandra_address,
         "spark.cassandra.connection.localDC": cassandra.datacenter,
         "spark.cassandra.connection.timeoutMS": str(cassandra.request_timeout_s * 1000),
         "spark.cassandra.connection.reconnectionDelayMS.max": "5000",    # a node that is back is found soon
@@ -75,7 +83,9 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.cassandra.concurrent.reads": "512",
         "spark.cassandra.query.retry.count": "3",
         "spark.sql.streaming.stopTimeout": "60s",
+        **cluster_options(settings),
     }
+    sign_in(settings, work)
     builder = SparkSession.builder.master(ours.master).appName(f"rollcall-{name}")
     for key, value in options.items():
         builder = builder.config(key, value)
@@ -94,6 +104,36 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
     return spark
 
 
+def cluster_options(settings: Settings) -> dict[str, str]:
+    """What a session needs whose executors are not in its driver; nothing for one of this machine alone."""
+    ours = settings.spark
+    if _local(settings):
+        return {}
+    most = {} if ours.cores_max is None else {"spark.cores.max": str(ours.cores_max)}
+    return {"spark.executor.memory": ours.executor_memory,
+            "spark.executor.extraJavaOptions": " ".join(("-Duser.timezone=UTC", NO_ROWS_IN_LOGS, *FOR_SPEED)), **most}
+
+
+def _local(settings: Settings) -> bool:
+    return settings.spark.master.startswith("local")
+
+
+def sign_in(settings: Settings, work: Path) -> None:
+    """To a cluster that asks for a secret: `spark.secret` of the secrets folder, if it is there. Spark's launcher reads it from
+    a file, for what it is told otherwise stands on its command line; with it all between driver and executors is encrypted."""
+    path, told = settings.secrets / "spark.secret", work / "conf" / "spark-defaults.conf"
+    if _local(settings) or not path.exists():
+        told.unlink(missing_ok=True)
+        return
+    secrets.write_secret(told, authentication(path.read_text(encoding="utf-8").strip()).encode())
+    os.environ["SPARK_CONF_DIR"] = str(told.parent)
+
+
+def authentication(secret: str) -> str:
+    """Lines of a spark-defaults.conf with which drivers, masters, workers and executors know each other."""
+    return f"spark.authenticate true\nspark.authenticate.secret {secret}\nspark.network.crypto.enabled true\n"
+
+
 CASSANDRA = "org.apache.spark.sql.cassandra"
 """The connector's name as a format."""
 
@@ -103,7 +143,7 @@ def kafka_options(settings: Settings, principal: str) -> dict[str, str]:
     password = secrets.password(settings, principal).get_secret_value()
     timeout = str(settings.kafka.request_timeout_s * 1000)
     return {
-        "kafka.bootstrap.servers": settings.kafka.bootstrap,
+        "kafka.bootstrap.servers": settings.kafka_address,
         "kafka.security.protocol": "SASL_PLAINTEXT",
         "kafka.sasl.mechanism": "SCRAM-SHA-256",
         "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "

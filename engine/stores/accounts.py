@@ -1,22 +1,26 @@
 """Who may sign in to the console, and who is signed in: tables `accounts` and `sessions` in Cassandra.
 
-Passwords are kept as argon2id hashes. A session is known by the hash of what stands in its cookie, so that who reads the
-table cannot become anybody; it ends by itself (TTL), at sign-out, and whenever its account changes.
+Passwords are kept as argon2id hashes. Whom an OpenID Connect provider vouches for gets in only where an admin said so, and
+then the account is theirs: it is bound to the provider's own number of them, for names there can be chosen. A session is
+known by the hash of what stands in its cookie, so that who reads the table cannot become anybody; it ends by itself (TTL),
+at sign-out, and whenever its account changes.
 """
 
 import hashlib
 import re
 import secrets as random
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from cassandra import OperationTimedOut, ReadTimeout, WriteTimeout
 
 from engine.clients import mapped
-from engine.errors import Final
+from engine.errors import Final, RollcallError, StoreAway
 from engine.settings import Settings
 from engine.stores.schema import ACCOUNTS, SESSIONS
 from governance.audit import moment
@@ -25,9 +29,14 @@ from governance.permissions import Role
 NAME = re.compile(r"[a-z][a-z0-9._@-]{1,63}")
 SHORTEST = 12
 SESSION_WITHIN_S = 2.0
+COLUMNS = "name, roles, disabled, made_at, changed_at, subject"
+AWAITED = "awaited"
+"""What stands for the subject of an account that is bound by its next sign-in; one that is bound has a space in it."""
+
 _HASHER = PasswordHasher()
-_NOBODY = _HASHER.hash(random.token_hex(16))
-"""Compared with when there is no such account, so that the time tells nothing."""
+_NOBODY = "$argon2id$v=19$m=65536,t=3,p=4$Hgxauj5NMYr8qepRfcCBqg$RzOzT7WSaELT9+tMRN8UubLZDS/QHju6r87Vd/5dkTU"
+"""Of a word that nobody knows, made with the same cost. Compared with when there is no such account, so that the time tells
+nothing; made anew at each start it would cost every command a tenth of a second."""
 
 
 class AccountRefused(Final):
@@ -36,15 +45,34 @@ class AccountRefused(Final):
     exit_code = 65
 
 
+class HalfChanged(Final):
+    """A change of an account stands, or may stand, and what belongs to it is not all done: the message says what. password:
+    the new one, where one was made here; nobody is told it but by who catches this."""
+
+    def __init__(self, message: str, password: str = "") -> None:
+        super().__init__(message)
+        self.password = password
+
+
 @dataclass(frozen=True)
 class Account:
-    """One account. roles: values of governance/permissions.py's Role."""
+    """One account.
+
+    roles: values of governance/permissions.py's Role. subject: whom it is bound to at the provider, as issuer, a space and
+    their `sub`; AWAITED until they first come; empty: nobody gets in through the provider.
+    """
 
     name: str
     roles: frozenset[str]
     disabled: bool
     made_at: datetime
     changed_at: datetime
+    subject: str = ""
+
+    @property
+    def provider(self) -> str:
+        """How far it is open to the provider: `no`, `awaited` or `bound`."""
+        return self.subject if self.subject == AWAITED else "bound" if self.subject else "no"
 
 
 @dataclass(frozen=True)
@@ -70,7 +98,7 @@ class Accounts:
     def all(self) -> list[Account]:
         """Every account, by name."""
         with mapped("reading accounts"):
-            rows = self._session.execute(f"SELECT name, roles, disabled, made_at, changed_at FROM {self._accounts}")
+            rows = self._session.execute(f"SELECT {COLUMNS} FROM {self._accounts}")
         return sorted((_account(row) for row in rows), key=lambda account: account.name)
 
     def get(self, name: str) -> Account | None:
@@ -79,7 +107,7 @@ class Accounts:
             return None
         with mapped("reading accounts"):
             row = self._session.execute(
-                f"SELECT name, roles, disabled, made_at, changed_at FROM {self._accounts} WHERE name = %s", (name,)).one()
+                f"SELECT {COLUMNS} FROM {self._accounts} WHERE name = %s", (name,)).one()
         return _account(row) if row else None
 
     def add(self, name: str, roles: Collection[str], password: str = "") -> str:
@@ -97,29 +125,79 @@ class Accounts:
         return word
 
     def reset(self, name: str, password: str = "") -> str:
-        """Sets a new password and ends the account's sessions; returns it. Raises AccountRefused."""
+        """Sets a new password and ends the account's sessions; returns it. Raises AccountRefused, and HalfChanged, which has
+        the password."""
         word = _usable(password)
-        self._change(name, "password = %s", _HASHER.hash(word))
+        try:
+            self._change(name, "password = %s", _HASHER.hash(word))
+        except HalfChanged as error:
+            raise HalfChanged(str(error), word) from None
         return word
 
     def set_roles(self, name: str, roles: Collection[str]) -> None:
-        """Sets the roles and ends the account's sessions."""
+        """Sets the roles and ends the account's sessions. Raises AccountRefused, HalfChanged."""
         self._change(name, "roles = %s", _known(roles))
 
     def disable(self, name: str, disabled: bool = True) -> None:
-        """Lets an account sign in no more (or again) and ends its sessions."""
+        """Lets an account sign in no more (or again) and ends its sessions. Raises AccountRefused, HalfChanged."""
         self._change(name, "disabled = %s", disabled)
 
-    def _change(self, name: str, assignment: str, value: object) -> None:
+    def bind(self, name: str, bound: bool = True) -> None:
+        """Binds an account to whoever next signs in under its name through the provider, or takes that way away; and ends its
+        sessions. Raises AccountRefused, HalfChanged."""
+        self._change(name, "subject = %s", AWAITED if bound else None)
+
+    def bind_to(self, name: str, subject: str) -> Account:
+        """Binds an account that is AWAITED to who came; returns it. Raises AccountRefused when it no longer waits, or when
+        another account is bound to them."""
+        if any(one.subject == subject for one in self.all()):
+            raise AccountRefused("Another account is bound to this person of the provider. `rollcall accounts list` shows "
+                                 "which are bound, `rollcall accounts unbind NAME` ends it.")
+        with mapped("changing an account"):
+            done = self._session.execute(f"UPDATE {self._accounts} SET subject = %s WHERE name = %s IF subject = %s",
+                                         (subject, name, AWAITED))
+        account = self.get(name)
+        if not done.was_applied or account is None:
+            raise AccountRefused(f"Account {name!r} has been bound or changed meanwhile. Begin again.")
+        return account
+
+    def change_password(self, name: str, password: str, session: str) -> None:
+        """Sets the password that its owner chose, and ends the account's sessions but this one. Raises AccountRefused,
+        HalfChanged."""
+        if not password:
+            raise AccountRefused(f"A password has at least {SHORTEST} printable characters.")
+        self._change(name, "password = %s", _HASHER.hash(_usable(password)), keep=session)
+
+    def _change(self, name: str, assignment: str, value: object, keep: str = "") -> None:
+        stands, late = f"Account {name} is changed", ""
         try:
             with mapped("changing an account"):
-                done = self._session.execute(
+                applied = self._applied(
                     f"UPDATE {self._accounts} SET {assignment}, changed_at = %s WHERE name = %s IF EXISTS",
                     (value, datetime.now(UTC), name))
-            if not done.was_applied:
-                raise AccountRefused(f"There is no account {name!r}. `rollcall accounts list` names them.")
-        finally:
-            self.end_all(name)    # after a time-out, too: the change may have been in time
+        except StoreAway:    # a connection that broke may have carried it there, too
+            with suppress(RollcallError):
+                self.end_all(name, keep)
+            raise
+        if applied is None:
+            stands = f"Account {name} may be changed or not"
+            late = f"{stands}: Cassandra has not said so in time. Do it again."
+        elif not applied:
+            raise AccountRefused(f"There is no account {name!r}. `rollcall accounts list` names them.")
+        try:    # not before the change: who signs in between the two would stay as they were
+            self.end_all(name, keep)
+        except RollcallError as error:
+            raise HalfChanged(f"{stands}, but who is signed in to it may still be: {error} `rollcall accounts sign-out {name}` "
+                              "ends that.") from None
+        if late:
+            raise HalfChanged(late)
+
+    def _applied(self, statement: str, values: tuple[object, ...]) -> bool | None:
+        """Whether a conditional change was made; None when nobody said so in time, and it may have been all the same."""
+        try:
+            return bool(self._session.execute(statement, values).was_applied)
+        except (WriteTimeout, ReadTimeout, OperationTimedOut):
+            return None
 
     def admitted(self, name: str, password: str) -> Account | None:
         """The account, if the password is its own and it may sign in. Takes as long either way."""
@@ -127,8 +205,7 @@ class Accounts:
         if NAME.fullmatch(name):
             with mapped("reading accounts"):
                 row = self._session.execute(
-                    f"SELECT name, password, roles, disabled, made_at, changed_at FROM {self._accounts} WHERE name = %s",
-                    (name,)).one()
+                    f"SELECT password, {COLUMNS} FROM {self._accounts} WHERE name = %s", (name,)).one()
         try:
             _HASHER.verify(row.password if row else _NOBODY, password)
         except (VerifyMismatchError, VerificationError, InvalidHashError):
@@ -164,10 +241,11 @@ class Accounts:
         with mapped("ending a session"):
             self._session.execute(f"DELETE FROM {self._sessions} WHERE id = %s", (number,))
 
-    def end_all(self, account: str) -> int:
-        """Ends every session of an account; returns how many."""
+    def end_all(self, account: str, keep: str = "") -> int:
+        """Ends every session of an account, but one that is kept; returns how many."""
         with mapped("reading sessions"):
-            found = [row.id for row in self._session.execute(f"SELECT id FROM {self._sessions} WHERE account = %s", (account,))]
+            rows = self._session.execute(f"SELECT id FROM {self._sessions} WHERE account = %s", (account,))
+            found = [row.id for row in rows if row.id != keep]
         for number in found:
             self.end(number)
         return len(found)
@@ -193,7 +271,7 @@ def _known(roles: Collection[str]) -> set[str]:
 
 def _account(row: Any) -> Account:
     return Account(row.name, frozenset(row.roles or ()), bool(row.disabled), row.made_at.replace(tzinfo=UTC),
-                   row.changed_at.replace(tzinfo=UTC))
+                   row.changed_at.replace(tzinfo=UTC), row.subject or "")
 
 
 def _signed_in(row: Any) -> SignedIn:

@@ -7,7 +7,7 @@ FerretDB sets the manner (docs/decisions/0002): at most `settings.mongo.bulk` op
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pymongo import ReplaceOne, UpdateOne
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -36,15 +36,19 @@ class Aggregates:
                 self._add(self.database[name], documents, stamp)
 
     def set_all(self, cells: Mapping[Cell, int], stamp: int) -> None:
-        """Sets every document to these counts; what has none left becomes zero, for a deleted one could come back."""
-        want = increments(cells)
+        """Sets every document to these counts, under the first stamp of an epoch; what has none left is deleted. One that a
+        paused writer inserts in its place later has a stamp of an earlier epoch, so nothing of it counts."""
+        want = increments({cell: n for cell, n in cells.items() if n})
         for name in COLLECTIONS:
             with mapped("reading or writing aggregates"):
                 collection, documents = self.database[name], want.get(name, {})
                 there = {kept["_id"] for kept in collection.find({}, {"_id": 1})}
-                fresh = {key: nested(key, documents.get(key, {"users": 0}), stamp) for key in there | set(documents)}
-                late = self._insert(collection, [fresh[key] for key in fresh if key not in there])
-                self._replace(collection, [fresh[key] for key in [*there, *late]], stamp)
+                fresh = {key: nested(key, steps, stamp) for key, steps in documents.items()}
+                late = self._insert(collection, [made for key, made in fresh.items() if key not in there])
+                self._replace(collection, [fresh[key] for key in [*(there & set(fresh)), *late]], stamp)
+                ended = [DeleteOne({"_id": key, **_older(stamp)}) for key in there - set(fresh)]
+                for some in chunks(ended, self.bulk):
+                    collection.bulk_write(some, ordered=False)
 
     def sweep(self, stamp: int) -> None:
         """Zeroes every document whose stamp is smaller."""
@@ -65,6 +69,12 @@ class Aggregates:
                 else:
                     counts[Cell(name, kept["_id"])] = kept["users"]
         return {cell: n for cell, n in counts.items() if n}
+
+    def empty(self, turn: int | None = None) -> int:
+        """How many counts of nobody stand that are named after what people are or have, in documents that no turn later than
+        this one (None: any) has touched; an hour of arrivals names nobody."""
+        return sum(len(_zeros(kept)) or not kept["users"] for name in (NATIONALITIES, DOMAINS) for kept in self.documents(name)
+                   if turn is None or kept.get("stamp", 0) % EPOCH <= turn)
 
     def documents(self, name: str, since: int = 0) -> list[Document]:
         """All documents of one collection but those with a stamp before this one."""
@@ -99,6 +109,16 @@ class Aggregates:
             updates.append(UpdateOne({"_id": key, "stamp": {"$gte": epoch, "$lt": stamp}}, change))
         for some in chunks(updates, self.bulk):
             collection.bulk_write(some, ordered=False)
+        if any(n < 0 for steps in documents.values() for n in steps.values()):
+            self._without_zeros(collection, list(documents), stamp)
+
+    def _without_zeros(self, collection: Collection[Document], keys: Sequence[str], stamp: int) -> None:
+        """Takes counts of nobody out of what this turn wrote; a document of nobody stays, for its stamp is still needed."""
+        written = collection.find({"_id": {"$in": keys}, "stamp": stamp})
+        changes = [UpdateOne({"_id": kept["_id"], "stamp": stamp}, {"$unset": dict.fromkeys(paths, "")})
+                   for kept in written if (paths := _zeros(kept))]
+        for some in chunks(changes, self.bulk):
+            collection.bulk_write(some, ordered=False)
 
     def _insert(self, collection: Collection[Document], documents: Sequence[Document]) -> list[str]:
         """Inserts what is missing; returns the keys that turned out to be there."""
@@ -118,6 +138,15 @@ class Aggregates:
         changes = [ReplaceOne({"_id": fresh["_id"], **_older(below)}, fresh) for fresh in documents]
         for some in chunks(changes, self.bulk):
             collection.bulk_write(some, ordered=False)
+
+
+def _zeros(document: Document) -> list[str]:
+    """Dotted paths in a document at which nobody is counted."""
+    paths = [f"by_gender.{gender}" for gender, n in document.get("by_gender", {}).items() if not n]
+    for gender, months in document.get("births", {}).items():
+        zeros = [f"births.{gender}.{month}" for month, n in months.items() if not n]
+        paths += zeros if len(zeros) < len(months) else [f"births.{gender}"]
+    return paths
 
 
 def _older(stamp: int) -> Document:

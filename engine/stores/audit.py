@@ -11,17 +11,18 @@ import logging
 import os
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Self
 
 from cassandra import ConsistencyLevel, ReadTimeout, WriteTimeout
 from cassandra.query import SimpleStatement
 
 from engine.clients import cassandra_session, mapped
-from engine.errors import RollcallError, SignInRefused, StoreAway
+from engine.errors import FolderUnusable, RollcallError, SignInRefused, StoreAway
 from engine.sealing import KeyRing, load_keys
 from engine.secrets import write_secret
 from engine.settings import Settings
@@ -36,9 +37,14 @@ IN_ONE_BUCKET = 10_000
 
 TRIED_FOR_S = 30.0
 RETRY_WITHIN_S = 0.5
+KEPT_AFTER_S = 1.0
+"""Seconds an entry of an act of UNAUDITED_TOO is tried for: a Cassandra that hangs answers nobody, and a stop has two."""
+
+LOCKED_EVERY_S = 0.02
 _CHANCE = random.SystemRandom()
 
 PAGE = 500
+TOLD_EVERY = 5000
 COLUMNS = ", ".join(f'"{column.name}"' for column in AUDIT.columns if column.name != AUDIT.key)
 
 
@@ -61,6 +67,14 @@ class Acting:
     """An act under way. why: what the last entry of it says; set it to tell how it ended."""
 
     why: str = ""
+
+
+@dataclass
+class Checked:
+    """What a check of the chain came to. entries: how many it looked at; broken: the links that do not hold."""
+
+    entries: int = 0
+    broken: list[Broken] = field(default_factory=list)
 
 
 class AuditLog:
@@ -110,21 +124,23 @@ class AuditLog:
 
     def append(self, who: str, act: str, target: str, result: str, why: str = "") -> Entry:
         """Appends one entry, and before it what the file still holds. Raises NotAudited."""
+        return self._appended(who, act, target, result, why, None)
+
+    def _appended(self, who: str, act: str, target: str, result: str, why: str, until: float | None) -> Entry:
+        """As `append`. until: the moment of time.monotonic() at which it is given up; None: when Cassandra's time-outs say."""
         try:
-            with mapped("writing the audit"), self._alone():
-                self._chain_in()
-                return self._append(datetime.now(UTC), who, act, target, result, why)
+            with self._usable(), mapped("writing the audit"), self._alone("lock", until):
+                self._chain_in(until)
+                return self._append(datetime.now(UTC), who, act, target, result, why, until)
         except RollcallError as error:
             raise NotAudited(f"The audit cannot be written, so this was not done: {error}") from None
-        except OSError as error:
-            raise NotAudited(f"The audit cannot be written, so this was not done: {self._folder}: {error.strerror}. Make room "
-                             "there, or give it back to its owner.") from None
 
     def append_or_keep(self, who: str, act: str, target: str, result: str, why: str = "") -> None:
-        """Appends one entry; when that fails it is kept in the file and chained in by the next that is appended."""
-        at = datetime.now(UTC)
+        """Appends one entry; when that fails, or takes an act of UNAUDITED_TOO longer than KEPT_AFTER_S, it is kept in the file
+        and chained in by the next that is appended."""
+        at, until = datetime.now(UTC), time.monotonic() + KEPT_AFTER_S if act in UNAUDITED_TOO else None
         try:
-            self.append(who, act, target, result, why)
+            self._appended(who, act, target, result, why, until)
         except NotAudited:
             try:
                 self._keep(json.dumps([at.isoformat(), who, act, target, result, why]))
@@ -132,7 +148,7 @@ class AuditLog:
                 log.error("the audit has lost an entry (%s): %s %s %s", error.strerror, who, act, result)
 
     def _keep(self, line: str) -> None:
-        with self._alone(), self._spool.open("a+b") as file:
+        with self._alone("spool.lock"), self._spool.open("a+b") as file:
             file.seek(max(0, file.tell() - 1))
             whole = file.read() in (b"", b"\n")
             file.write((b"" if whole else b"\n") + line.encode() + b"\n")
@@ -141,22 +157,22 @@ class AuditLog:
 
     @property
     def kept(self) -> int:
-        """Entries that stand in the file and are not in the chain yet."""
-        try:
-            return len(self._spool.read_text(encoding="utf-8").splitlines())
-        except FileNotFoundError:
-            return 0
+        """Entries that stand in the file and are not in the chain yet. Raises FolderUnusable."""
+        with self._usable():
+            return len(self._kept_lines())
 
-    def chain_in(self) -> None:
-        """Chains in what the file holds. Raises StoreAway, SignInRefused."""
+    def chain_in(self, within_s: float | None = None) -> None:
+        """Chains in what the file holds. within_s: seconds after which it is given up, with all that waiting for those who
+        append; None: when Cassandra's time-outs say. Raises StoreAway, SignInRefused, FolderUnusable."""
+        until = None if within_s is None else time.monotonic() + within_s
         if self.kept:
-            with mapped("writing the audit"), self._alone():
-                self._chain_in()
+            with self._usable(), mapped("writing the audit"), self._alone("lock", until):
+                self._chain_in(until)
 
     def entries(self, before: int | None = None) -> Iterator[Entry]:
         """Entries, newest first, of numbers below `before`."""
         with mapped("reading the audit"):
-            newest = self._newest()
+            newest = self._newest(settled=False)
             n = newest.n + 1 if before is None else min(before, newest.n + 1)
             while n > 1:
                 rows = self._session.execute(
@@ -173,59 +189,104 @@ class AuditLog:
                 statement = SimpleStatement(f"SELECT {COLUMNS} FROM {self._table} WHERE bucket = %s", fetch_size=PAGE)
                 yield from (_entry(row) for row in self._session.execute(statement, (bucket,)))
 
-    def broken(self) -> list[Broken]:
-        """Every link of the chain that does not hold."""
-        return list(broken(self.chain(), self._keys.audit_seal, self.head()))
+    def broken(self, told: Callable[[int], None] = lambda _: None) -> list[Broken]:
+        """Every link of the chain that does not hold; as `checked`."""
+        return self.checked(told).broken
+
+    def checked(self, told: Callable[[int], None] = lambda _: None, copy: Head | None = None) -> Checked:
+        """Looks at every link of the chain. told: the number of each TOLD_EVERY-th entry that was looked at; copy: a head that
+        was kept elsewhere, which must be in the chain too: our own stands where who cuts the chain may write."""
+        head = self.head()    # before the chain: what is appended meanwhile is no end that is missing
+        done, last, seal = Checked(), 0, ""
+
+        def watched() -> Iterator[Entry]:
+            nonlocal last, seal
+            for done.entries, entry in enumerate(self.chain(), 1):
+                last, seal = entry.n, entry.seal if copy is not None and entry.n == copy.n else seal
+                yield entry
+                if done.entries % TOLD_EVERY == 0:
+                    told(entry.n)
+
+        done.broken = list(broken(watched(), self._keys.audit_seal, head))
+        if copy is not None and last < copy.n:
+            done.broken.append(Broken(last + 1, f"the kept head is of entry {copy.n}, and the chain ends at {last}: what was "
+                                                "written after it has been cut"))
+        elif copy is not None and copy.n and seal != copy.seal:
+            done.broken.append(Broken(copy.n, f"the entry of the kept head, {copy.n}, is not in the chain: it was cut or "
+                                              "exchanged"))
+        return done
 
     def head(self) -> Head:
         """The newest entry that this installation knows to have been written; that of an empty chain where that is not known
-        any more, which `broken` names."""
-        try:
-            return Head(**json.loads(self._head.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return Head()
-        except (ValueError, TypeError):
-            log.error("%s is damaged", self._head)
-            return Head()
+        any more, which `broken` names. Raises FolderUnusable."""
+        with self._usable():
+            try:
+                return head_in(self._head)
+            except FileNotFoundError:
+                return Head()
+            except ValueError:
+                log.error("%s is damaged", self._head)
+                return Head()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One of this machine's processes and threads at a time, so that they do not race for numbers."""
+    def _usable(self) -> Iterator[None]:
+        """Where the folder cannot be read or written - a full disk, another owner - says so as FolderUnusable."""
+        try:
+            yield
+        except OSError as error:
+            raise FolderUnusable(f"{self._folder}: {error.strerror}. Make room there, or give it back to its owner.") from None
+
+    @contextmanager
+    def _alone(self, lock: str, until: float | None = None) -> Iterator[None]:
+        """One of this machine's processes and threads at a time: `lock`, so that they do not race for numbers, may last as long
+        as Cassandra takes; `spool.lock`, within it or without, is only held while the file is changed. Raises StoreAway."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with (self._folder / lock).open("w") as file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if until is not None else 0))
+                    break
+                except BlockingIOError:
+                    _left(until)
+                    time.sleep(LOCKED_EVERY_S)
             yield
 
-    def _chain_in(self) -> None:
-        try:
-            lines = self._spool.read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
-            return
-        for number, line in enumerate(lines, 1):
+    def _chain_in(self, until: float | None) -> None:
+        while lines := self._kept_lines():
+            line = lines[0]
             try:
                 at, who, act, target, result, why = json.loads(line)
-                self._append(datetime.fromisoformat(at), who, act, target, result, why)
+                self._append(datetime.fromisoformat(at), who, act, target, result, why, until)
             except (ValueError, TypeError):    # half a line, of a disk that was full: what can be read of it stays beside
                 with self._damaged.open("a", encoding="utf-8") as file:
                     file.write(line + "\n")
-                self._append(datetime.now(UTC), "system audit", "audit.spool", self._damaged.name, FAILED, "a damaged line")
-            left = "".join(f"{rest}\n" for rest in lines[number:])
-            write_secret(self._spool, left.encode())    # killed here, one entry may stand twice; none is lost
-        self._spool.unlink()
+                self._append(datetime.now(UTC), "system audit", "audit.spool", self._damaged.name, FAILED, "a damaged line",
+                             until)
+            with self._alone("spool.lock"):    # others may have kept more meanwhile
+                left = "".join(f"{rest}\n" for rest in self._kept_lines()[1:])
+                write_secret(self._spool, left.encode())    # killed here, one entry may stand twice; none is lost
+                if not left:
+                    self._spool.unlink()
 
-    def _append(self, at: datetime, who: str, act: str, target: str, result: str, why: str) -> Entry:
+    def _kept_lines(self) -> list[str]:
+        try:
+            return self._spool.read_text(encoding="utf-8").splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _append(self, at: datetime, who: str, act: str, target: str, result: str, why: str, until: float | None) -> Entry:
         limit = time.monotonic() + TRIED_FOR_S
         tried: Entry | None = None    # one of which nobody said whether it was in time
         while time.monotonic() < limit:
             try:
-                if tried is not None and self._stands(tried):
+                if tried is not None and self._stands(tried, until):
                     return self._written(tried)
                 tried = None
                 # what this installation knows to have been written stays a gap for ever when it is cut off
-                last = max(self._newest(), self.head(), key=lambda known: known.n)
+                last = max(self._newest(until), self.head(), key=lambda known: known.n)
                 made = Entry(last.n + 1, moment(at), who, act, target, result, why, last.seal).sealed(self._keys.audit_seal)
                 tried = made
-                if self._insert(made):
+                if self._insert(made, until):
                     return self._written(made)
                 tried = None    # another has the place, and what stands there is no entry of ours however alike it is
             except (WriteTimeout, ReadTimeout):    # others want the same place: not all at the same time again
@@ -239,31 +300,52 @@ class AuditLog:
             log.error("%s was not written (%s)", self._head, error.strerror)
         return entry
 
-    def _insert(self, entry: Entry) -> bool:
+    def _insert(self, entry: Entry, until: float | None) -> bool:
         """Whether the entry has the place now."""
-        done = self._session.execute(SimpleStatement(
+        done = self._ask(
             f"INSERT INTO {self._table} (bucket, {COLUMNS}) VALUES ({', '.join(['%s'] * 10)}) IF NOT EXISTS",
-            serial_consistency_level=ConsistencyLevel.LOCAL_SERIAL),
             (entry.n // IN_ONE_BUCKET, entry.n, entry.at, entry.who, entry.act, entry.target, entry.result, entry.why,
-             entry.previous, entry.seal))
+             entry.previous, entry.seal), until)
         return bool(done.was_applied)
 
-    def _stands(self, entry: Entry) -> bool:
+    def _stands(self, entry: Entry, until: float | None) -> bool:
         """Whether an entry has its place although nobody said so."""
-        there = self._session.execute(SimpleStatement(
+        there = self._ask(SimpleStatement(
             f"SELECT seal FROM {self._table} WHERE bucket = %s AND n = %s",
-            consistency_level=ConsistencyLevel.LOCAL_SERIAL), (entry.n // IN_ONE_BUCKET, entry.n)).one()
+            consistency_level=ConsistencyLevel.LOCAL_SERIAL), (entry.n // IN_ONE_BUCKET, entry.n), until).one()
         return there is not None and bool(there.seal == entry.seal)
 
-    def _newest(self) -> Head:
-        """The newest entry in the store."""
+    def _newest(self, until: float | None = None, settled: bool = True) -> Head:
+        """The newest entry in the store. settled: also what is being written is waited for, which takes long on a machine that
+        is busy; an addition must, who reads need not."""
         statement = f"SELECT n, seal FROM {self._table} WHERE bucket = %s ORDER BY n DESC LIMIT 1"
-        known = [row.bucket for row in self._session.execute(f"SELECT DISTINCT bucket FROM {self._table}")]
+        known = [row.bucket for row in self._ask(f"SELECT DISTINCT bucket FROM {self._table}", (), until)]
         if not known:
             return Head()
-        row = self._session.execute(SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL),
-                                    (max(known),)).one()
+        row = self._ask(SimpleStatement(statement, consistency_level=ConsistencyLevel.LOCAL_SERIAL if settled else None),
+                        (max(known),), until).one()
         return Head(row.n, row.seal or "") if row else Head()
+
+    def _ask(self, statement: Any, values: tuple[Any, ...], until: float | None) -> Any:
+        if until is None:
+            return self._session.execute(statement, values)
+        return self._session.execute(statement, values, timeout=_left(until))
+
+
+def head_in(path: Path) -> Head:
+    """The head that stands in a file, ours or a copy of it. Raises OSError, and ValueError where it is none."""
+    match json.loads(path.read_text(encoding="utf-8")):
+        case {"n": int(n), "seal": str(seal), **more} if n > 0 and not more:
+            return Head(n, seal)
+    raise ValueError(f"{path} holds no head")
+
+
+def _left(until: float | None) -> float:
+    """Seconds that are left. Raises StoreAway where there are none."""
+    left = float("inf") if until is None else until - time.monotonic()
+    if left <= 0:
+        raise StoreAway("Cassandra has not taken the entry in the time there was.", "Cassandra")
+    return left
 
 
 def _entry(row: Any) -> Entry:

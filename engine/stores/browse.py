@@ -4,10 +4,11 @@ The console's role has no UNMASK, so what is personal comes as null from Cassand
 A paging state names a place inside Cassandra: it stays on the server and is never taken from outside.
 """
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from cassandra.query import SimpleStatement
@@ -21,7 +22,15 @@ PAGE = 50
 COUNTED_TO = 1000
 """Up to how many people a combination of filters is counted: each is read."""
 
-COUNT_WITHIN_S = 3.0
+PAGE_WITHIN_S = 0.8
+"""Seconds after which a page ends with what it has: the next goes on from there."""
+
+COUNT_WITHIN_S = 1.0
+COUNTED_BY_MONTH = 120
+"""Up to how many months of birth are counted one after the other; of more one request soon has COUNTED_TO people."""
+
+ANSWERS_WITHIN_S = 3.0
+"""Seconds a page waits for one answer; a store that takes longer counts as away."""
 
 SHOWN = ("uuid", "display_name", "nat", "country", "gender", "age", "city", "email_domain", "first_seen", "pinned")
 SEALED = tuple(column.name for column in PROFILES.columns if column.masked)
@@ -36,9 +45,9 @@ class Wanted:
     ages: tuple[int, int] | None = None
     email_token: str = ""
 
-    def where(self, today: date) -> tuple[str, tuple[Any, ...]]:
-        """A CQL condition and its values. Ages are turned into months of birth, which do not grow old in the store; people who
-        are restricted are not counted, and are left out."""
+    def where(self, today: date, month: str = "") -> tuple[str, tuple[Any, ...]]:
+        """A CQL condition and its values. month: one of `months`, where there are any. Ages are turned into months of birth,
+        which do not grow old in the store; people who are restricted are not counted, and are left out."""
         parts: list[tuple[str, Any]] = []
         if self.email_token:
             parts.append(("email_token = %s", self.email_token))
@@ -46,7 +55,9 @@ class Wanted:
             parts.append(("nat = %s", self.nat))
         if self.domain:
             parts.append(("email_domain = %s", self.domain))
-        if born := self.born(today):
+        if month:
+            parts.append(("birth_month = %s", month))
+        elif born := self.born(today):
             parts += [("birth_month >= %s", born[0]), ("birth_month <= %s", born[1])]
         parts.append(("counted = %s", True))
         return " AND ".join(text for text, _ in parts), tuple(value for _, value in parts)
@@ -58,18 +69,38 @@ class Wanted:
         youngest, oldest = self.ages
         return f"{today.year - oldest - 1:04}-{today.month:02}", f"{today.year - youngest:04}-{today.month:02}"
 
+    def months(self, today: date) -> list[str]:
+        """The months of birth to look through one after the other, the youngest first: the index of a text finds one month,
+        and for a range of them Cassandra would read the whole table. None where an address leaves few rows anyway."""
+        if self.email_token or (born := self.born(today)) is None:
+            return [""]
+        first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in born)
+        return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(last, first - 1, -1)]
+
     @property
     def filters(self) -> int:
         """How many filters are set."""
         return sum(map(bool, (self.nat, self.domain, self.ages, self.email_token)))
 
 
+class Place(NamedTuple):
+    """Where a page begins: the month of birth, empty where there are none to look through, and the paging state in it."""
+
+    month: str
+    state: bytes | None
+
+
 @dataclass(frozen=True)
 class Page:
-    """One page of rows. after: the paging state of the next one, None on the last."""
+    """One page of rows. after: the place of the next one, None on the last."""
 
     rows: list[dict[str, Any]]
-    after: bytes | None
+    after: Place | None
+
+    @property
+    def looked_to(self) -> str:
+        """The month of birth down to which it has looked, where PAGE_WITHIN_S ended it before it was full; else empty."""
+        return self.after.month if self.after is not None and len(self.rows) < PAGE else ""
 
 
 class Browse:
@@ -78,26 +109,45 @@ class Browse:
     def __init__(self, session: Any, keyspace: str, today: date) -> None:
         self._session, self._table, self._today = session, f"{keyspace}.{PROFILES.name}", today
 
-    def page(self, wanted: Wanted, state: bytes | None) -> Page:
-        """One page from a paging state on; None for the first. Raises StoreAway."""
-        where, values = wanted.where(self._today)
-        statement = SimpleStatement(
-            f"SELECT {', '.join(SHOWN)} FROM {self._table} WHERE {where} ALLOW FILTERING", fetch_size=PAGE)
+    def page(self, wanted: Wanted, place: Place | None) -> Page:
+        """One page from a place on; None for the first. Raises StoreAway."""
+        limit = time.monotonic() + PAGE_WITHIN_S
+        months = wanted.months(self._today)
+        place = place or Place(months[0], None)
+        left = [month for month in months if month <= place.month]
+        rows: list[dict[str, Any]] = []
         with mapped("reading rows", "console"):
-            answer = self._session.execute(statement, values, paging_state=state)
-            rows = [{name: getattr(row, name) for name in SHOWN} for row in answer.current_rows]
-            return Page(rows, answer.paging_state)
+            while left:
+                where, values = wanted.where(self._today, left[0])
+                answer = self._session.execute(SimpleStatement(
+                    f"SELECT {', '.join(SHOWN)} FROM {self._table} WHERE {where} ALLOW FILTERING", fetch_size=PAGE - len(rows)),
+                    values, timeout=ANSWERS_WITHIN_S, paging_state=place.state)
+                rows += ({name: getattr(row, name) for name in SHOWN} for row in answer.current_rows)
+                if answer.paging_state is None:
+                    del left[0]
+                place = Place(left[0] if left else "", answer.paging_state)
+                if len(rows) >= PAGE or time.monotonic() > limit:
+                    break
+        return Page(rows, place if left else None)
 
     def count(self, wanted: Wanted) -> int | None:
         """How many fit, at most COUNTED_TO + 1; None when they cannot be counted in the time a page may take."""
-        where, values = wanted.where(self._today)
-        statement = SimpleStatement(
-            f"SELECT uuid FROM {self._table} WHERE {where} LIMIT {COUNTED_TO + 1} ALLOW FILTERING", fetch_size=COUNTED_TO + 1)
+        limit, found = time.monotonic() + COUNT_WITHIN_S, 0
+        months = wanted.months(self._today)
         try:
-            with mapped("counting rows", "console"):
-                return sum(1 for _ in self._session.execute(statement, values, timeout=COUNT_WITHIN_S))
+            for month in months if len(months) <= COUNTED_BY_MONTH else [""]:
+                if (left := limit - time.monotonic()) <= 0:
+                    return None
+                where, values = wanted.where(self._today, month)
+                statement = SimpleStatement(f"SELECT uuid FROM {self._table} WHERE {where} LIMIT {COUNTED_TO + 1 - found} "
+                                            "ALLOW FILTERING", fetch_size=COUNTED_TO + 1)
+                with mapped("counting rows", "console"):
+                    found += sum(1 for _ in self._session.execute(statement, values, timeout=left))
+                if found > COUNTED_TO:
+                    break
         except StoreAway:
             return None
+        return found
 
 
 def reveal(session: Any, keyspace: str, keys: KeyRing, uuid: str) -> Mapping[str, str] | None:

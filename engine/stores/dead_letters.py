@@ -10,6 +10,7 @@ that is put again by a replay is still known as handled. docs/decisions/0007 say
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -49,7 +50,8 @@ class DeadLetter:
     """One letter. value: JSON as bytes where the record could be parsed, else its bytes; empty when not `opened`.
 
     opened: False when the key ring does not hold its key, or the letter is damaged. attempts: how often it was redriven.
-    origin: headers of its record (ORIGIN). state: WAITING, or SENT while a redrive of it is not finished.
+    origin: headers of its record (ORIGIN). state: WAITING, or SENT while a redrive of it is not finished. at: partition and
+    offset, of one that was read without its value; `whole` reads that.
     """
 
     place: str
@@ -60,6 +62,7 @@ class DeadLetter:
     attempts: int = 0
     origin: Mapping[str, str] = field(default_factory=dict)
     state: str = WAITING
+    at: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -171,25 +174,82 @@ def too_large(size: int) -> str:
 
 def read(settings: Settings, principal: str, keys: KeyRing) -> Box:
     """Everything the topic holds. Raises StoreAway, SignInRefused."""
-    topic = settings.kafka.dead_topic
-    letters: dict[str, DeadLetter] = {}
-    marks: dict[str, Mark] = {}
+    return Followed(settings, principal, keys).box()
+
+
+def whole(settings: Settings, principal: str, keys: KeyRing, letter: DeadLetter) -> DeadLetter | None:
+    """A letter with its value; None when the topic does not hold it any more. Raises StoreAway, SignInRefused."""
+    if letter.at is None:
+        return letter
+    (number, offset), topic = letter.at, settings.kafka.dead_topic
+    place = TopicPartition(topic, number)
     consumer = kafka_consumer(settings, principal)
     try:
-        with mapped("reading dead letters", principal):
-            numbers = sorted(consumer.partitions_for_topic(topic) or ())
-            partitions = [TopicPartition(topic, number) for number in numbers]
-            ends = consumer.end_offsets(partitions) if partitions else {}
-            consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
-            for record in read_until(consumer, ends, settings.kafka.request_timeout_s):
-                _take(record, letters, marks, keys)
+        with mapped("reading a dead letter", principal):
+            if consumer.beginning_offsets([place])[place] > offset:
+                return None
+            consumer.assign([place])
+            consumer.seek(place, offset)
+            for record in read_until(consumer, {place: offset + 1}, settings.kafka.request_timeout_s):
+                if record.offset == offset and record.value is not None:
+                    read_now = _letter(letter.place, record.value, dict(record.headers), keys)
+                    return replace(letter, value=read_now.value, opened=read_now.opened, at=None)
     finally:
         consumer.close()
-    return Box(letters, marks)
+    return None
 
 
-def _take(record: Any, letters: dict[str, DeadLetter], marks: dict[str, Mark], keys: KeyRing) -> None:
+class Followed:
+    """The topic for one who looks at it again and again: only what came since the last look is read and opened.
+
+    To read all of it takes about half a second for 5,000 records, too long to do every few seconds. For one thread at a time.
+    values: whether letters have theirs; they may be large and are of people, so who follows for long keeps none.
+    """
+
+    def __init__(self, settings: Settings, principal: str, keys: KeyRing, values: bool = True) -> None:
+        self._settings, self._principal, self._keys, self._values = settings, principal, keys, values
+        self._letters: dict[str, DeadLetter] = {}
+        self._marks: dict[str, Mark] = {}
+        self._starts: dict[TopicPartition, int] = {}
+        self._next: dict[TopicPartition, int] = {}
+        self._looked_at = float("-inf")
+        self._box = Box({}, {})
+
+    def box(self) -> Box:
+        """Everything the topic holds now; the same Box while nothing comes. Raises StoreAway, SignInRefused."""
+        topic, now = self._settings.kafka.dead_topic, time.monotonic()
+        consumer = kafka_consumer(self._settings, self._principal)
+        try:
+            with mapped("reading dead letters", self._principal):
+                numbers = sorted(consumer.partitions_for_topic(topic) or ())
+                partitions = [TopicPartition(topic, number) for number in numbers]
+                starts = consumer.beginning_offsets(partitions) if partitions else {}
+                ends = consumer.end_offsets(partitions) if partitions else {}
+                if self._outdated(starts, ends, now):
+                    self._letters, self._marks, self._starts, self._next, self._box = {}, {}, starts, {}, Box({}, {})
+                consumer.assign(partitions)
+                for place in partitions:
+                    consumer.seek(place, self._next.get(place, starts[place]))
+                came = False
+                for record in read_until(consumer, ends, self._settings.kafka.request_timeout_s):
+                    _take(record, self._letters, self._marks, self._keys, self._values)
+                    came = True
+        finally:
+            consumer.close()
+        self._next, self._looked_at = ends, now    # only now: after an error the same records are taken once more
+        if came:
+            self._box = Box(dict(self._letters), dict(self._marks))
+        return self._box
+
+    def _outdated(self, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int], now: float) -> bool:
+        """Whether what was read may hold what the topic does not: its oldest have gone, it is another topic, or the last look
+        is so long ago that a letter may have been removed and the null that says so be gone as well (engine/topics.py)."""
+        nulls_stay_s = self._settings.kafka.max_compaction_lag_minutes * 60.0
+        return (starts != self._starts or now - self._looked_at > nulls_stay_s / 2
+                or any(ends.get(place, 0) < upto for place, upto in self._next.items()))
+
+
+def _take(record: Any, letters: dict[str, DeadLetter], marks: dict[str, Mark], keys: KeyRing, values: bool) -> None:
     key = record.key.decode(errors="replace")
     if key.startswith(MARK):
         if (mark := _mark(key, record.value, keys)) is not None:
@@ -197,7 +257,8 @@ def _take(record: Any, letters: dict[str, DeadLetter], marks: dict[str, Mark], k
         return
     letters.pop(key, None)
     if record.value is not None:
-        letters[key] = _letter(key, record.value, dict(record.headers), keys)
+        letter = _letter(key, record.value, dict(record.headers), keys)
+        letters[key] = letter if values else replace(letter, value=b"", at=(record.partition, record.offset))
 
 
 def _mark(key: str, sealed: bytes | None, keys: KeyRing) -> Mark | None:

@@ -3,7 +3,8 @@
 Rows in bulk go through Spark (engine/spark/batch.py). Every write carries the turn's number as its timestamp.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from cassandra.concurrent import execute_concurrent_with_args
 from engine.clients import mapped
 from engine.commands import Marker
 from engine.person import Position, Row
-from engine.sealing import KeyRing
+from engine.sealing import CannotOpen, KeyRing
 
 CONCURRENCY = 64
 MARKER = "suppression, erased, restricted, not_before, last_command, request, pins, rectified"
@@ -23,10 +24,10 @@ class Profiles:
     """Tables `profiles` and `markers` of one keyspace."""
 
     def __init__(self, session: Any, keyspace: str, keys: KeyRing) -> None:
-        self.session, self.keys = session, keys
+        self.session, self.keys, self._keyspace = session, keys, keyspace
         self._read_rows = session.prepare(
             f"SELECT uuid, appended_at, source_partition, source_offset, first_seen, counted, nat, gender, birth_month,"
-            f" email_domain, rectified FROM {keyspace}.profiles WHERE uuid = ?")
+            f" email_domain, rectified, full_name, email FROM {keyspace}.profiles WHERE uuid = ?")
         self._delete_row = session.prepare(f"DELETE FROM {keyspace}.profiles USING TIMESTAMP ? WHERE uuid = ?")
         self._recolour = session.prepare(
             f"UPDATE {keyspace}.profiles USING TIMESTAMP ? SET counted = ? WHERE uuid = ?")
@@ -38,7 +39,7 @@ class Profiles:
     def rows(self, uuids: Iterable[str]) -> dict[str, Row]:
         """The rows of these people, by uuid, as far as counting depends on them."""
         found = self._all(self._read_rows, [(UUID(uuid),) for uuid in uuids])
-        return {str(kept.uuid): row_of(kept) for kept in found}
+        return {str(kept.uuid): row_of(kept, self.keys) for kept in found}
 
     def delete(self, uuids: Sequence[str], timestamp: int) -> None:
         """Deletes rows, whatever was written to them before `timestamp` (microseconds)."""
@@ -60,6 +61,19 @@ class Profiles:
              self.keys.seal_pins(kept.token, kept.pins) if kept.pins else None,
              kept.rectified if kept.pins else None, timestamp) for kept in markers])
 
+    def every_uuid(self) -> Iterator[str]:
+        """Uuids of all rows, in no order."""
+        return self._every("uuid", "profiles")
+
+    def every_token(self) -> Iterator[str]:
+        """Tokens of all markers, in no order."""
+        return self._every("suppression", "markers")
+
+    def _every(self, key: str, table: str) -> Iterator[str]:
+        with mapped(f"reading all keys of {table}", "stream"):
+            for (found,) in self.session.execute(f"SELECT {key} FROM {self._keyspace}.{table}"):
+                yield str(found)
+
     def _all(self, statement: Any, parameters: Sequence[tuple[Any, ...]]) -> list[Any]:
         if not parameters:
             return []
@@ -68,11 +82,16 @@ class Profiles:
             return [kept for result in results for kept in result.result_or_exc]
 
 
-def row_of(kept: Any) -> Row:
-    """A row as the driver reads it, with moments as milliseconds."""
-    return Row(str(kept.uuid), Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),
+def row_of(kept: Any, keys: KeyRing) -> Row:
+    """A row as the driver reads it, with moments as milliseconds. What cannot be opened is taken for unknown, as on Spark."""
+    uuid, clear = str(kept.uuid), {}
+    for column in ("full_name", "email"):
+        if box := getattr(kept, column):
+            with suppress(CannotOpen):
+                clear[column] = keys.open_column(uuid, column, bytes(box))
+    return Row(uuid, Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),
                milliseconds(kept.first_seen), kept.counted, kept.nat, kept.gender, kept.birth_month, kept.email_domain,
-               -1 if kept.rectified is None else kept.rectified)
+               -1 if kept.rectified is None else kept.rectified, **clear)
 
 
 def marker_of(kept: Any, not_before: int, keys: KeyRing) -> Marker:

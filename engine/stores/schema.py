@@ -46,6 +46,10 @@ class Table:
 _LEVELLED = {"class": "UnifiedCompactionStrategy", "scaling_parameters": "L4"}
 """Rows are rewritten often and read by key: few files a read matter more than few rewrites."""
 
+_TIERED = {**_LEVELLED, "scaling_parameters": "T4"}
+"""Where writing is what takes the time: with its indexes a row of `profiles` is merged a quarter as dearly
+(docs/decisions/0016-speed.md), and a file that cannot hold a key is not opened for it."""
+
 PROFILES = Table(
     "profiles", "uuid",
     (
@@ -64,14 +68,14 @@ PROFILES = Table(
     ),
     ("nat", "birth_month", "email_domain", "email_token"),
     "one row a person: its newest record; written by the stream only",
-    _LEVELLED,
+    _TIERED,
 )
 
 MARKERS = Table(
     "markers", "suppression",
     (
         Column("suppression", "text"), Column("erased", "boolean"), Column("restricted", "boolean"),
-        Column("not_before", "timestamp"), Column("pins", "blob"), Column("last_command", "bigint"),
+        Column("not_before", "timestamp"), Column("pins", "blob", masked=True), Column("last_command", "bigint"),
         Column("request", "text"), Column("rectified", "bigint"),
     ),
     (),
@@ -96,7 +100,7 @@ ACCOUNTS = Table(
     "accounts", "name",
     (
         Column("name", "text"), Column("password", "text"), Column("roles", "set<text>"), Column("disabled", "boolean"),
-        Column("made_at", "timestamp"), Column("changed_at", "timestamp"),
+        Column("made_at", "timestamp"), Column("changed_at", "timestamp"), Column("subject", "text"),
     ),
     (),
     "who may sign in to the console; passwords as argon2 hashes",
@@ -126,7 +130,18 @@ RECORDS = Table(
     within="n",
 )
 
-TABLES = (PROFILES, MARKERS, AUDIT, ACCOUNTS, SESSIONS, RECORDS)
+PACKAGES = Table(
+    "packages", "request",
+    (
+        Column("request", "text"), Column("person", "text"), Column("body", "blob"), Column("link", "text"),
+        Column("made_at", "timestamp"), Column("taken_at", "timestamp"),
+    ),
+    ("person", "link"),
+    "what is held of a person, sealed, until it is handed out once; rows expire",
+    _LEVELLED,
+)
+
+TABLES = (PROFILES, MARKERS, AUDIT, ACCOUNTS, SESSIONS, RECORDS, PACKAGES)
 
 BY_NATIONALITY = "users_by_nationality"
 BY_EMAIL_DOMAIN = "users_by_email_domain"
@@ -135,8 +150,9 @@ PIPELINE_STATUS = "pipeline_status"
 BATCHES = "batches"
 LOSSES = "losses"
 DISCARDS = "discards"
+SNAPSHOTS = "snapshots"
 
-COLLECTIONS = (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS, PIPELINE_STATUS, BATCHES, LOSSES, DISCARDS)
+COLLECTIONS = (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS, PIPELINE_STATUS, BATCHES, LOSSES, DISCARDS, SNAPSHOTS)
 """Collections of the database of the aggregates."""
 
 COLLECTION_INDEXES = {BATCHES: {"by_at": "at"}}

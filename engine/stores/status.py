@@ -64,19 +64,23 @@ class Status:
                 raise LeaseLost(TOOK_OVER) from None
 
     def closed(self, figures: Figures, checkpoint: str, ends: dict[str, int],
-               behind: Callable[[dict[str, int]], int], synthetic: bool) -> Document:
+               behind: Callable[[dict[str, int]], int], synthetic: bool, lease: int) -> Document:
         """Adds a turn to the totals and the history. ends: of the turn's records by partition; `offsets` in the
-        document are those of all that was read under this checkpoint. behind: how many records lie after such ends."""
+        document are those of all that was read under this checkpoint. behind: how many records lie after such ends.
+        lease: number of that under which the turn was closed; `read` in the document is that of the last turn that had
+        records, and when it was: an idle turn says nothing of what was read."""
         now = datetime.now(UTC).replace(microsecond=0)
         before = self.read("figures") or {}
         fresh = before.get("turn") != figures.turn    # after an outage in the middle of this it is called again
-        totals = {name: before.get("totals", {}).get(name, 0) + n * fresh for name, n in figures.counts.items()}
+        totals: dict[str, int] = dict(before.get("totals", {}))    # an idle turn counts less than a batch
+        totals |= {name: totals.get(name, 0) + n * fresh for name, n in figures.counts.items()}
         earlier = before["offsets"] if before.get("checkpoint") == checkpoint else {}
         offsets = {**earlier, **ends}
+        read = {"lease": lease, "at": now} if ends else before.get("read") if earlier else None
         entry = {"turn": figures.turn, "batch": figures.batch, "at": now, "counts": figures.counts,
                  "behind": behind(offsets),
                  "seconds": {name: round(taken, 3) for name, taken in figures.seconds.items()}}
-        document = {**entry, "checkpoint": checkpoint, "offsets": offsets, "totals": totals,
+        document = {**entry, "checkpoint": checkpoint, "read": read, "offsets": offsets, "totals": totals,
                     "synthetic": synthetic or before.get("synthetic", False)}
         with mapped("reading or writing the status"):
             try:

@@ -17,6 +17,7 @@ from engine.sender import Outgoing, Sender
 from engine.settings import Settings
 from engine.stores.aggregates import Aggregates
 from engine.stores.dead_letters import DeadLetters
+from engine.stores.known import Known
 from engine.stores.profiles import Profiles
 from engine.stores.status import Status
 from engine.writer.lease import Lease
@@ -31,6 +32,7 @@ class StreamStores:
                  repin: Callable[[Mapping[str, Marker], int], None]) -> None:
         self.settings, self.keys, self.dead_letters = settings, keys, dead_letters
         self.profiles = Profiles(session, settings.cassandra.keyspace, keys)
+        self.known = Known()
         self.aggregates = Aggregates(database, settings.mongo.bulk)
         self.status = Status(database)
         self.recounted, self.repin_rows, self.lease = recounted, repin, lease
@@ -85,6 +87,14 @@ class StreamStores:
         """Adds to the aggregates, once per stamp."""
         self.aggregates.add(deltas, stamp)
 
+    def counted(self, since: int) -> Mapping[Cell, int]:
+        """What the aggregates say."""
+        return self.aggregates.cells(since)
+
+    def emptied(self) -> bool:
+        """Whether aggregates count nobody."""
+        return self.aggregates.empty() > 0
+
     def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
         """Sets the aggregates whole."""
         self.lease.check()
@@ -109,6 +119,7 @@ class StreamStores:
 
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
         """Writes markers."""
+        self.known.marked(kept.token for kept in markers)
         self.profiles.put_markers(markers, timestamp)
 
     def forget(self, uuids: Sequence[str]) -> None:

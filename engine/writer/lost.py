@@ -5,7 +5,7 @@ from compaction. To go on, the checkpoint is set aside: everything the topic sti
 are recounted, which is exact whatever was read before. What was lost stands in the collection `losses`.
 
 A topic that was made anew is another matter: its offsets begin again, so that its records would count as older than the rows
-of the topic before. That is not passed over.
+of the topic before. That is not passed over; `rollcall restore-check` mends it (engine/writer/anew.py).
 """
 
 import threading
@@ -102,8 +102,9 @@ def made_anew(settings: Settings, found: Sequence[Loss]) -> OffsetsLost | None:
         return None
     return OffsetsLost(
         f"{settings.kafka.topic} was made anew since it was last read ({listed(found)}): its offsets begin again, and every "
-        "record would count as older than the row that stands. Give the flow another topic (ROLLCALL_KAFKA__TOPIC) with stores "
-        "of its own, or begin anew: docs/operating.md, the last line of its table.")
+        "record would count as older than the row that stands. If Kafka was lost: `rollcall down`, then `rollcall "
+        "restore-check --commands FILE` (docs/privacy.md), after which append times say what is newer. If another topic is "
+        "meant (ROLLCALL_KAFKA__TOPIC), give it stores of its own.")
 
 
 def listed(found: Sequence[Loss]) -> str:

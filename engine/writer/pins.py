@@ -1,7 +1,8 @@
 """Pins: what a rectification sets of a person, and how it lies over what the source says.
 
 A pin is a whole group of a person as the source writes it (`{"email": ...}`, `{"name": {"first": ..., "last": ...}}`):
-every column of a row comes from one group, so a row can be corrected from its pins alone. Pins stand in the marker,
+every column of a row comes from one group, so a row can be corrected from its pins alone; but whether the domain of an
+e-mail is shown depends on the name too, and what is not pinned of the two is read from the row. Pins stand in the marker,
 sealed, and are copied into each row; a later record of the source does not undo them.
 """
 
@@ -14,6 +15,7 @@ from typing import Any
 
 from engine.errors import CommandRefused
 from engine.person import GENDER_FORM, NAT_FORM, Row
+from governance.masking import domain_shown
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "name": ("full_name", "display_name"),
@@ -78,10 +80,14 @@ def over(earlier: str, later: str) -> str:
 def pinned(row: Row, pins: str, rectified: int) -> Row:
     """The row as its pins make it, as far as counting depends on it."""
     said = json.loads(pins)
+    name = " ".join(filter(None, map(said["name"].get, PARTS["name"]))) if "name" in said else row.full_name
+    email = said.get("email", row.email)
+    follows = email and ("name" in said or "email" in said)
     return replace(
-        row, rectified=rectified, nat=said.get("nat", row.nat), gender=said.get("gender", row.gender),
+        row, rectified=rectified, full_name=name, email=email,
+        nat=said.get("nat", row.nat), gender=said.get("gender", row.gender),
         birth_month=said["dob"]["date"][:7] if "dob" in said else row.birth_month,
-        email_domain=said["email"].rpartition("@")[2].lower() if "email" in said else row.email_domain)
+        email_domain=domain_shown(name, email) if follows else row.email_domain)
 
 
 def _text(name: str, value: Any) -> str:

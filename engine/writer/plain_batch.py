@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
 from engine.commands import Marker, Verdict
-from engine.person import Cell, Record, Row
+from engine.person import Bad, Cell, Record, Row
 from engine.writer.pins import pinned
+from engine.writer.write_order import Aside
 
 
 @dataclass
@@ -36,6 +37,7 @@ class PlainBatch:
     """A batch over a list of records.
 
     token: suppression token of a uuid. read_markers, read_rows: the stores' look-ups. write: writes rows made of records.
+    bad: records that are no person; keep: makes dead letters of the places of such.
     """
 
     number: int | None
@@ -44,20 +46,27 @@ class PlainBatch:
     read_markers: Callable[[Sequence[str]], dict[str, Marker]]
     read_rows: Callable[[Iterable[str]], dict[str, Row]]
     write: Callable[[Sequence[tuple[Row, Record]], int], None] | None = None
-    dead: Callable[[], int] = field(default=lambda: 0)
+    bad: Sequence[Bad] = ()
+    keep: Callable[[Sequence[str]], None] = field(default=lambda _: None)
 
     def fingerprint(self) -> str:
-        """Count and hash of the (partition, offset) of the records."""
-        places = sorted((record.at.partition, record.at.offset) for record in self.records)
+        """Count and hash of the places of the records, of those that are no person, too."""
+        places = sorted([f"{record.at.partition}-{record.at.offset}" for record in self.records]
+                        + [bad.place for bad in self.bad])
         return f"{len(places)}:{sha256(repr(places).encode()).hexdigest()[:16]}"
-
-    def set_aside(self) -> int:
-        """Dead letters: the caller's."""
-        return self.dead()
 
     def markers(self) -> dict[str, Marker]:
         """Markers of the people of this batch."""
-        return self.read_markers(sorted({self.token(record.uuid) for record in self.records}))
+        whose = {record.uuid for record in self.records} | {bad.uuid for bad in self.bad if bad.uuid}
+        return self.read_markers(sorted(self.token(uuid) for uuid in whose))
+
+    def set_aside(self, verdicts: Mapping[str, Verdict]) -> Aside:
+        """Dead letters of what is no person and about nobody whose records are barred."""
+        found = {bad: verdicts.get(self.token(bad.uuid), Verdict(Marker(""))) for bad in self.bad}
+        places = [bad.place for bad, verdict in found.items() if not verdict.bars(bad.appended_at)]
+        self.keep(places)
+        return Aside(len(places), len(found) - len(places), sorted({
+            bad.uuid for bad, verdict in found.items() if verdict.marker.erased}))
 
     def resolve(self, verdicts: Mapping[str, Verdict]) -> PlainResolved:
         """One person after the other, in the words of flow.md, hop 3."""
@@ -87,7 +96,8 @@ class PlainBatch:
         after = row
         if newest is not None and (row is None or newest.at.newer_than(row.at)):
             fresh = Row(uuid, newest.at, row.first_seen if row else newest.at.appended_at, counted,
-                        newest.nat, newest.gender, newest.birth_month, newest.email_domain)
+                        newest.nat, newest.gender, newest.birth_month, newest.email_domain,
+                        full_name=newest.full_name, email=newest.email)
             after = pinned(fresh, marker.pins, marker.rectified) if marker.pins else fresh
             done.rows.append((after, newest))
             done.figures["new" if row is None else "changed"] = done.figures.get("new" if row is None else "changed", 0) + 1

@@ -1,9 +1,10 @@
 """The order of writes: what makes rows and aggregates exact through crashes, replays, repeats and commands.
 
 One writer works in turns. A turn is a batch of records, or idle (commands alone). It is opened by one write that says
-what was read, then come dead letters, aggregates (each document stamped with epoch and turn), deletes, rows, markers,
-and it is closed by one write. A turn found open is done again under its own number when it reads the same records;
-what was already written loses or is skipped, so nothing counts twice. Whatever cannot be resumed is recounted.
+what was read, then come dead letters (none about people whose records are barred), aggregates (each document stamped with
+epoch and turn), deletes, rows, markers, and it is closed by one write. A turn found open is done again under its own number
+when it reads the same records; what was already written loses or is skipped, so nothing counts twice. Whatever cannot be
+resumed is recounted.
 
 The class knows neither Spark nor the stores: `Batch` and `Stores` are the small protocols it works over, so the same
 code runs on Spark's batches and on the tests' crash histories. Why each detail is there: docs/decisions/0003.
@@ -13,8 +14,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Protocol
 
+from engine import log_lines
 from engine.commands import Command, Marker, Verdict, fold
 from engine.person import Cell
 
@@ -79,6 +82,19 @@ class Resolved(Protocol):
         """Writes all columns of all new and changed rows with this timestamp (microseconds)."""
 
 
+@dataclass(frozen=True)
+class Aside:
+    """What became of the records that are no person.
+
+    kept: how many are dead letters. barred: how many were dropped, for they are about somebody whose records do not count.
+    erased: uuids of erased people under which some came.
+    """
+
+    kept: int = 0
+    barred: int = 0
+    erased: Sequence[str] = ()
+
+
 class Batch(Protocol):
     """What one turn reads."""
 
@@ -89,11 +105,11 @@ class Batch(Protocol):
     def fingerprint(self) -> str:
         """Count and hash of the (partition, offset) of the records: equal only if the same are read again."""
 
-    def set_aside(self) -> int:
-        """Keeps the records that are no person as dead letters; returns how many."""
-
     def markers(self) -> dict[str, Marker]:
-        """Markers of the people who have records here, by token."""
+        """Markers of the people who have records here, or whom one that is no person is about, by token."""
+
+    def set_aside(self, verdicts: Mapping[str, Verdict]) -> Aside:
+        """Keeps the records that are no person as dead letters, but for those about people whose records are barred."""
 
     def resolve(self, verdicts: Mapping[str, Verdict]) -> Resolved:
         """Drops what is barred, keeps the newest of each person and compares it with the row that stands."""
@@ -131,8 +147,14 @@ class Stores(Protocol):
     def recounted(self) -> Mapping[Cell, int]:
         """A count over all rows that are counted."""
 
+    def counted(self, since: int) -> Mapping[Cell, int]:
+        """What the documents say that have no smaller stamp."""
+
+    def emptied(self) -> bool:
+        """Whether a document stands that counts nobody and is named after what people have."""
+
     def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
-        """Sets every document to these counts; what has none left becomes zero."""
+        """Sets every document to these counts; what has none left is deleted."""
 
     def sweep(self, stamp: int) -> None:
         """Sets every document with a smaller stamp to zero."""
@@ -215,9 +237,17 @@ class WriteOrder:
     def recount(self, state: WriterState) -> WriterState:
         """Sets every aggregate from the counted rows, under a new epoch; may be interrupted and repeated."""
         self.say("recounting the aggregates from the rows")
-        state = self._save(replace(state, epoch=state.epoch + 1, recount=True))
-        self.stores.set_aggregates(self.stores.recounted(), state.epoch * EPOCH)
+        state = self._set(state, self.stores.recounted)
         self.say("recounted")
+        return state
+
+    def _without_empty(self, state: WriterState) -> WriterState:
+        """Ends the documents of nobody: under a new epoch, else what a paused writer inserts in their place would count."""
+        return self._set(state, partial(self.stores.counted, state.epoch * EPOCH))
+
+    def _set(self, state: WriterState, counts: Callable[[], Mapping[Cell, int]]) -> WriterState:
+        state = self._save(replace(state, epoch=state.epoch + 1, recount=True))
+        self.stores.set_aggregates(counts(), state.epoch * EPOCH)
         return self._save(replace(state, recount=False, open=None))
 
     def tidy(self) -> None:
@@ -237,17 +267,18 @@ class WriteOrder:
         turn = state.open
         if turn is None:
             raise RuntimeError("a turn is run only when it is open")
+        log_lines.in_turn(turn.number)
         self.figures = figures = Figures(turn.number, turn.batch)
         deleting = turn.number * 1000    # microseconds; a write of the same turn is newer than its delete
         writing = deleting + 1
-        with figures.step("dead_letters"):
-            sure, self.sure = self.sure, False
-            figures.counts["dead"] = batch.set_aside()
-            self.sure = sure and not figures.counts["dead"]
         with figures.step("markers"):
             commands = self.stores.commands(turn.control_from, turn.control_to)
             tokens = sorted({command.token for command in commands if command.token})
             verdicts = fold(self.stores.markers(tokens) | batch.markers(), commands)
+        with figures.step("dead_letters"):
+            sure, self.sure = self.sure, False
+            aside = batch.set_aside(verdicts)
+            self.sure = sure and not aside.kept
         with figures.step("rows_before"):
             resolved = batch.resolve(verdicts)
         self.sure = False
@@ -260,15 +291,18 @@ class WriteOrder:
             resolved.write_rows(writing)
         with figures.step("markers_written"):
             self.stores.put_markers([verdict.marker for verdict in verdicts.values() if verdict.changed], writing)
-            erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased} | set(resolved.barred)
-            if erased:
+            erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased}
+            if erased := erased.union(resolved.barred, aside.erased):
                 self.stores.forget(sorted(erased - self._lifted_since(turn)))
-        figures.counts |= {**resolved.figures, "commands": len(commands), "deleted": len(resolved.deletes)}
-        asked = any(command.verb == "recount" for command in commands)
-        state = self._save(replace(state, open=None, control=turn.control_to, recount=state.recount or asked))
+        figures.counts |= {**resolved.figures, "commands": len(commands), "deleted": len(resolved.deletes),
+                           "dead": aside.kept, "barred": resolved.figures.get("barred", 0) + aside.barred}
+        verbs = {command.verb for command in commands}
+        recount = state.recount or "recount" in verbs
+        emptied = not verbs.isdisjoint(("erase", "expire")) and self.stores.emptied()
+        state = self._save(replace(state, open=None, control=turn.control_to, recount=recount or emptied))
         if state.recount:
             with figures.step("recount"):
-                state = self.recount(state)
+                state = self.recount(state) if recount else self._without_empty(state)
         return figures, state
 
     def _lifted_since(self, turn: OpenTurn) -> set[str]:

@@ -10,7 +10,17 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from governance.kafka_access.rule import ALL, ANY, EVERYBODY, LITERAL, Rule
+from governance.kafka_access.rule import (
+    ALL,
+    ANY,
+    EVERYBODY,
+    LITERAL,
+    Rule,
+    host_faults,
+    name_faults,
+    operation_faults,
+    principal_faults,
+)
 from governance.kafka_access.sentence import act, sentence
 
 IMPLIED_BY: Mapping[str, frozenset[str]] = {
@@ -75,6 +85,12 @@ def decide(rules: Iterable[Rule], super_users: Collection[str], principal: str, 
     if allowing:
         return Verdict(True, allowing)
     return Verdict(True, Ground.NO_RULE_AT_ALL) if allow_if_none and not about else Verdict(False, Ground.NOTHING_ALLOWS)
+
+
+def question_faults(principal: str, host: str, operation: str, resource: str, name: str) -> list[str]:
+    """Why this cannot be asked, as sentences; none for a sound question."""
+    wrong = [*principal_faults(principal), *host_faults(host), *operation_faults(resource, operation)]
+    return wrong or name_faults(resource, name, LITERAL)
 
 
 def question(principal: str, host: str, operation: str, resource: str, name: str) -> str:

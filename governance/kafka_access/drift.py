@@ -18,11 +18,15 @@ class Different:
 
 @dataclass(frozen=True)
 class Differences:
-    """Each rule that is not on both sides stands in one of these."""
+    """Each rule that is not on both sides stands in one of the first three.
+
+    others: rules of others that speak of our topics too; they are no difference, for nobody here may delete them.
+    """
 
     missing: tuple[Rule, ...]
     unexpected: tuple[Rule, ...]
     different: tuple[Different, ...]
+    others: tuple[Rule, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.missing or self.unexpected or self.different)
@@ -44,7 +48,8 @@ def differences(wanted: Iterable[Rule], there: Iterable[Rule], managed: Managed)
         else:
             missing.append(rule)
     unexpected = sorted(rule for others in surplus.values() for rule in others)
-    return Differences(tuple(missing), tuple(unexpected), tuple(different))
+    foreign = sorted(rule for rule in there - wanted if not managed.owns(rule) and managed.meets(rule))
+    return Differences(tuple(missing), tuple(unexpected), tuple(different), tuple(foreign))
 
 
 def _same(rule: Rule) -> tuple[str, ...]:

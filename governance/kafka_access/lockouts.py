@@ -5,7 +5,7 @@ whatever else there is, stand for all.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from governance.kafka_access.decide import IMPLIED_BY, decide
 from governance.kafka_access.plan import Plan
@@ -37,9 +37,12 @@ def lockouts(plan: Plan, protected: Collection[str], super_users: Collection[str
     """What protected principals (`User:name`) would lose, as sentences; none, and the plan may go.
 
     needed: the rules that they must not be without, if any loss is too much to ask; without it each right they have counts.
+    Then what is needed counts as had too: where Kafka has not given it yet, a refusal that comes with it or before it takes it.
     """
+    had = replace(plan, there=plan.there.union(needed or ()))
     return [_said(loss, plan) for principal in sorted(set(protected) - set(super_users))
-            for loss in losses(plan.there, plan.after, principal, super_users, needed)]
+            for loss in {loss.by: loss for made in (had, plan)
+                         for loss in losses(made.there, made.after, principal, super_users, needed)}.values()]
 
 
 def losses(before: Iterable[Rule], after: Iterable[Rule], principal: str, super_users: Collection[str] = (),

@@ -25,6 +25,11 @@ class Managed:
         mine_too = {"topic": self.topics, "group": self.groups}.get(rule.resource, ())
         return any(_within(rule.name, rule.pattern, *mine) for mine in mine_too)
 
+    def meets(self, rule: Rule) -> bool:
+        """Whether it speaks of one of our topics, whoever's it is."""
+        return rule.resource == "topic" and any(
+            _within(rule.name, rule.pattern, *mine) or _within(*mine, rule.name, rule.pattern) for mine in self.topics)
+
 
 EVERYTHING = Managed(principals=frozenset({(ANY, LITERAL)}))
 """Of a cluster that is managed as a whole."""

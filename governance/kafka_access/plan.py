@@ -9,7 +9,7 @@ What is about the cluster is deleted at the very end, for it is the right by whi
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from governance.kafka_access.acl_command import lines
 from governance.kafka_access.ownership import Managed
-from governance.kafka_access.rule import ANY, EVERYBODY, LITERAL, Rule, faults
+from governance.kafka_access.rule import ANY, EVERYBODY, LITERAL, PREFIXED, Rule, faults
 from governance.kafka_access.sentence import sentence
 
-FORMAT = "rollcall kafka access plan 1"
+FORMAT = "rollcall kafka access plan 2"
 MANY = 10
 """A plan that touches more rules than this is far-reaching."""
 
@@ -57,36 +57,40 @@ class Step:
 class Reach:
     """How much a plan touches, so that its confirmation can be scaled to that.
 
-    topics: topics there are, if they were given, else names and beginnings of names.
+    topics: those that rules speak of by name, else names and beginnings of names. every: kinds of which it reaches all, or all
+    that is known (`topic`, `known group`).
     """
 
     rules: int
     principals: int
     topics: int
     everybody: bool
-    every_topic: bool
+    every: tuple[str, ...]
     cluster: bool
 
     @property
     def far(self) -> bool:
-        """Whether it takes more than a click: many rules, everybody, every topic, or rights over the cluster itself."""
-        return self.rules > MANY or self.everybody or self.every_topic or self.cluster
+        """Whether it takes more than a click: many rules, everybody, all of a kind, or rights over the cluster itself."""
+        return self.rules > MANY or self.everybody or bool(self.every) or self.cluster
 
     def __str__(self) -> str:
         whom = "everybody" if self.everybody else _counted(self.principals, "principal")
-        what = "every topic" if self.every_topic else _counted(self.topics, "topic")
-        return f"{_counted(self.rules, 'rule')} of {whom} on {what}{' and the cluster' if self.cluster else ''}"
+        all_of = [f"every {kind}" for kind in self.every]
+        what = all_of if any(kind.endswith("topic") for kind in self.every) else [_counted(self.topics, "topic"), *all_of]
+        return f"{_counted(self.rules, 'rule')} of {whom} on {' and '.join([*what, *['the cluster'] * self.cluster])}"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """there: all rules of Kafka when it was made. creates and deletes: in the order of application. teams: for its words."""
+    """there: all rules of Kafka when it was made. creates and deletes: in the order of application. teams: for its words.
+    wanted: fingerprint of all that was wanted then."""
 
     there: frozenset[Rule]
     creates: tuple[Rule, ...]
     deletes: tuple[Rule, ...]
     left: tuple[Left, ...] = ()
     teams: Mapping[str, str] = field(default_factory=dict)
+    wanted: str = ""
 
     @property
     def empty(self) -> bool:
@@ -117,16 +121,19 @@ class Plan:
         """A rule of it in plain words."""
         return sentence(rule, self.teams)
 
-    def reach(self, topics: Collection[str] = ()) -> Reach:
-        """How much it touches. topics: those there are, to count the ones that beginnings of names mean."""
+    def reach(self) -> Reach:
+        """How much it touches. What there is in Kafka nobody tells `gatekeeper`: known is what rules speak of."""
         touched = [*self.creates, *self.deletes]
+        known = {(rule.resource, rule.name, rule.pattern) for rule in self.there.union(touched)
+                 if (rule.name, rule.pattern) != (ANY, LITERAL)}
         about = [rule for rule in touched if rule.resource == "topic"]
+        topics = {name for kind, name, pattern in known if kind == "topic" and pattern == LITERAL}
         met = {topic for topic in topics for rule in about if rule.covers(topic)}
         names = {(rule.name, rule.pattern) for rule in about if not any(rule.covers(topic) for topic in met)}
         return Reach(
             len(touched), len({rule.principal for rule in touched} - {EVERYBODY}), len(met) + len(names),
             everybody=any(rule.principal == EVERYBODY for rule in touched),
-            every_topic=any(rule.name == ANY and rule.pattern == LITERAL for rule in about),
+            every=tuple(sorted({kind for rule in touched if (kind := _every(rule, known))})),
             cluster=any(rule.resource == "cluster" for rule in touched))
 
     def to_json(self) -> str:
@@ -146,7 +153,7 @@ class Plan:
         if file.format != FORMAT:
             raise NotAPlan(f"This is a file of the form {file.format!r}, and {FORMAT!r} is needed. Make a plan again.")
         plan = cls(frozenset(file.there), tuple(one.rule for one in file.creates), tuple(one.rule for one in file.deletes),
-                   tuple(Left(one.rule, one.why) for one in file.left), file.teams)
+                   tuple(Left(one.rule, one.why) for one in file.left), file.teams, file.wanted)
         if wrong := [what for rule in plan.creates for what in faults(rule)]:
             raise NotAPlan(f"This plan would create nonsense: {wrong[0]}.")
         if not plan.there >= set(plan.deletes) or plan.there & set(plan.creates) or json.loads(text) != plan._file():
@@ -159,7 +166,7 @@ class Plan:
             return {"says": self.says(rule), "rule": asdict(rule)}
 
         return {
-            "format": FORMAT, "made_from": self.fingerprint,
+            "format": FORMAT, "made_from": self.fingerprint, "wanted": self.wanted,
             "creates": [said(rule) for rule in self.creates], "deletes": [said(rule) for rule in self.deletes],
             "left": [{**said(one.rule), "why": one.why.value} for one in self.left],
             "commands": self.commands, "teams": dict(self.teams), "there": [asdict(rule) for rule in sorted(self.there)],
@@ -173,7 +180,15 @@ def plan(wanted: Iterable[Rule], there: Iterable[Rule], managed: Managed, delete
     surplus = there - wanted
     gone = {rule for rule in surplus if deletes and managed.owns(rule)}
     left = (Left(rule, Why.DELETES_OFF if managed.owns(rule) else Why.OF_OTHERS) for rule in sorted(surplus - gone))
-    return Plan(there, in_order(wanted - there, create=True), in_order(gone, create=False), tuple(left), dict(teams or {}))
+    return Plan(there, in_order(wanted - there, create=True), in_order(gone, create=False), tuple(left), dict(teams or {}),
+                fingerprint(wanted))
+
+
+def part(full: Plan, creates: Iterable[Rule], deletes: Iterable[Rule]) -> Plan:
+    """Of a plan just this, in its order."""
+    creates, deletes = frozenset(creates), frozenset(deletes)
+    return replace(full, creates=tuple(rule for rule in full.creates if rule in creates),
+                   deletes=tuple(rule for rule in full.deletes if rule in deletes), left=())
 
 
 def in_order(rules: Iterable[Rule], create: bool) -> tuple[Rule, ...]:
@@ -189,7 +204,9 @@ def stale(kept: Plan, now: Plan) -> str:
     if new or gone:
         return (f"Since this plan was made {_counted(new, 'rule')} appeared in Kafka and {_counted(gone, 'rule')} went. "
                 "Make a plan again and read it.")
-    if (kept.creates, kept.deletes) != (now.creates, now.deletes):
+    if kept.wanted != now.wanted:
+        return "What is wanted was changed since this plan was made. Make a plan again and read it."
+    if (kept.creates, kept.deletes, kept.teams) != (now.creates, now.deletes, now.teams):
         return "This plan is not what the wanted state asks for today. Make a plan again and read it."
     return ""
 
@@ -197,6 +214,19 @@ def stale(kept: Plan, now: Plan) -> str:
 def fingerprint(rules: Iterable[Rule]) -> str:
     """Of a set of rules: the same for the same rules, whatever their order (SHA-256, hexadecimal)."""
     return sha256(json.dumps([asdict(rule) for rule in sorted(set(rules))]).encode()).hexdigest()
+
+
+def _every(rule: Rule, known: Collection[tuple[str, str, str]]) -> str:
+    """Of which kind a rule reaches everything, or everything that others speak of; empty if of none."""
+    if rule.resource == "cluster":
+        return ""
+    kind = rule.resource.replace("_", " ")
+    if (rule.name, rule.pattern) == (ANY, LITERAL):
+        return kind
+    others = [name for resource, name, pattern in known
+              if resource == rule.resource and (name, pattern) != (rule.name, rule.pattern)]
+    covers = rule.pattern == PREFIXED and bool(others) and all(name.startswith(rule.name) for name in others)
+    return f"known {kind}" if covers else ""
 
 
 def _counted(count: int, one: str) -> str:
@@ -219,6 +249,7 @@ class _LeftSaid(_Said):
 class _File(_Part):
     format: str
     made_from: str
+    wanted: str
     creates: list[_Said]
     deletes: list[_Said]
     left: list[_LeftSaid]

@@ -23,6 +23,7 @@ class Role(StrEnum):
     REDRIVER = "redriver"
     OBSERVER = "observer"
     DESCRIBER = "describer"
+    KEEPER = "keeper"
     TOPIC_ADMINISTRATOR = "topic administrator"
     ACL_ADMINISTRATOR = "acl administrator"
 
@@ -69,6 +70,9 @@ ROLES: Mapping[Role, Shape] = {
         {"topics": (ANY,), "groups": (ANY,)}),
     Role.DESCRIBER: Shape(
         "sees the partitions of topics and how far they reach, and reads no record", {"topics": ("DESCRIBE",)}),
+    Role.KEEPER: Shape(
+        "ends old records of topics; Kafka has no right for this that is not also one to delete the topic",
+        {"topics": ("DELETE",)}),
     Role.TOPIC_ADMINISTRATOR: Shape("creates topics and changes their settings", {"topics": ("CREATE", "ALTER_CONFIGS")}),
     Role.ACL_ADMINISTRATOR: Shape(
         "sees and changes rules and users; who may do this can take every other right", {"": ("DESCRIBE", "ALTER")}),

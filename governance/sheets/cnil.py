@@ -1,6 +1,7 @@
 """The register as an XLSX workbook after CNIL's models, in French, and such a workbook as entries again.
 
-The front page, the dates of versions and what the product measures are worked out; they are not read back.
+The front page, the dates of versions and what the product measures are worked out; they are not read back. The number of a
+version says on what a change is based.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ from governance.sheets.cnil_form import (
     front,
 )
 from governance.sheets.draft import Draft, free_ref
-from governance.sheets.imported import Imported, NotASheet
+from governance.sheets.imported import Imported, NotASheet, version_in
 from governance.sheets.language import FRENCH
 from governance.sheets.rows import PARTIES, RETENTION, Kept, Row, natures
 
@@ -82,6 +83,7 @@ def read(content: bytes, known: Mapping[str, Entry]) -> Imported:
     unfit: list[str] = []
     cards = 0
     taken: set[str] = set()
+    based_on: dict[str, int] = {}
     for sheet in book.opened(content):
         strange: list[str] = []
         sections = dict(_sections(sheet, strange))
@@ -106,10 +108,12 @@ def read(content: bytes, known: Mapping[str, Entry]) -> Imported:
         entry = draft.finished()
         found += [entry] if entry else []
         unfit += strange + draft.unfit
+        if (n := version_in(next((seen.text for label, seen in labelled if label == VERSION.casefold()), ""))) is not None:
+            based_on[name] = n
     if not cards:
         raise NotASheet(f"No sheet of this workbook has a cell {DESCRIBED['ref']!r} under {DESCRIPTION!r}. Start from the CNIL "
                         "export of the register, which has one sheet for each activity.")
-    return Imported(tuple(found), tuple(unfit))
+    return Imported(tuple(found), tuple(unfit), based_on)
 
 
 def _read(draft: Draft, sections: Mapping[str, list[Sequence[Seen]]], labelled: Sequence[tuple[str, Seen]]) -> None:

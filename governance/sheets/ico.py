@@ -13,7 +13,7 @@ from governance.sheets import book, ico_form
 from governance.sheets.book import Seen, Sheet
 from governance.sheets.draft import Draft, free_ref
 from governance.sheets.ico_form import CONTACT, GROUPS, HEADINGS, OURS, REQUIRED, TEXTS, TOP, Above, above, cells
-from governance.sheets.imported import Imported, NotASheet
+from governance.sheets.imported import Imported, NotASheet, version_in
 from governance.sheets.language import ENGLISH
 from governance.sheets.lines import Record, parsed, tied, unlisted
 from governance.sheets.rows import MEASURES, PARTIES, RECIPIENTS, TRANSFERS, Kept, Table
@@ -50,7 +50,7 @@ def workbook(versions: Sequence[Version], derived: Mapping[str, Derived]) -> byt
             book.put(sheet, ROW - 1, number, GROUPS[key], book.BOLD)
         book.put(sheet, ROW, number, heading, book.BOLD, book.GREEN if key in REQUIRED else book.BLUE)
     for number, version in enumerate(versions, ROW + 1):
-        texts = cells(version.entry, top, derived.get(version.entry.ref))
+        texts = cells(version.entry, top, derived.get(version.entry.ref)) | {"version": str(version.n)}
         book.put_row(sheet, number, [texts[key] for key in columns])
     book.widths(sheet, *[36] * len(columns))
     sheet.freeze_panes = f"A{ROW + 1}"
@@ -66,6 +66,7 @@ def read(content: bytes, known: Mapping[str, Entry]) -> Imported:
         raise NotASheet("No sheet of this workbook has the headings of ICO's template (Business function, Purpose of "
                         "processing ...). Start from the ICO export of the register.")
     taken: set[str] = set()
+    based_on: dict[str, int] = {}
     for sheet, at in sheets:
         columns = _columns(sheet.rows[at])
         unfit += [f"Sheet {sheet.name!r} has no column {heading!r}: what belongs there was not read."
@@ -81,7 +82,9 @@ def read(content: bytes, known: Mapping[str, Entry]) -> Imported:
                     entry = draft.finished()
                     found += [entry] if entry else []
                     unfit += draft.unfit
-    return Imported(tuple(found), tuple(unfit))
+                    if "version" in said and (n := version_in(said["version"].text)) is not None:
+                        based_on[str(draft.fields["ref"])] = n
+    return Imported(tuple(found), tuple(unfit), based_on)
 
 
 def _where(sheet: Sheet, number: int) -> str:

@@ -50,8 +50,8 @@ HEADINGS = {
 OURS = {"ref": "Reference in the register", "activity": "Name of the activity", "role": "Register",
         "created": "Date of creation", "controller": "Controller (if not as above)",
         "dpo": "Data protection officer (if not as above)", "representative": "Representative (if not as above)",
-        "processor": "Processor (where we act for a controller)"}
-"""The register's own columns, from AE on."""
+        "processor": "Processor (where we act for a controller)", "version": "Based on version"}
+"""The register's own columns, from AE on. The last says on what a change is based."""
 
 GROUPS = {"department": "Article 30 Record of Processing Activities", "art6": "Privacy Notices", "consent_link": "Consent",
           "locations": "Access Requests", "dpia": "Data Protection Impact Assessments", "breach": "Personal Data Breaches",

@@ -1,6 +1,8 @@
 """What comes of a sheet that is read: entries, and what did not fit, each named so that a person can mend it."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from governance.register import Entry
 
@@ -15,10 +17,18 @@ class TooLong(ValueError):
 
 @dataclass(frozen=True)
 class Imported:
-    """Entries as they are after the sheet, in its order; unfit: a sentence for each thing that was not taken over."""
+    """Entries as they are after the sheet, in its order; unfit: a sentence for each thing that was not taken over; based_on:
+    ref -> number of the version that the sheet was made of, where it says so."""
 
     entries: tuple[Entry, ...]
     unfit: tuple[str, ...]
+    based_on: Mapping[str, int] = field(default_factory=dict, compare=False)
+
+
+def version_in(text: str) -> int | None:
+    """The number of a version at the beginning of a cell ("3", "3 (draft)"); None where there is none."""
+    found = re.match(r"\s*'?([1-9][0-9]{0,8})\b", text)
+    return int(found[1]) if found else None
 
 
 def shortened(text: str, longest: int = 40) -> str:

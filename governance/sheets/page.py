@@ -13,6 +13,13 @@ from governance.sheets.ico_form import ART6, ART9, AUTOMATED, DPIA, RIGHTS
 from governance.sheets.language import ENGLISH
 from governance.sheets.rows import MEASURES, PARTIES, RECIPIENTS, TRANSFERS, Table, Texts
 
+NARROW = """
+@media screen and (max-width: 40rem) { article thead { display: none } article tr { display: block; padding: .4rem 0 }
+  article td, article tbody th { display: block; border: 0 } article td[data-column]::before { content: attr(data-column) ": ";
+  font-weight: 600 } article tr { border-bottom: 1px solid #b4b4b4 } }
+"""
+"""On a phone a row stands as lines, each with the name of its column, for no screen of that width holds eight columns."""
+
 _STYLE = """
 body { font: 11pt/1.45 system-ui, sans-serif; color: #1a1a1a; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
 h1, h2, h3 { line-height: 1.2 } h2 { border-bottom: 2px solid #1f3864; padding-bottom: .2rem; margin-top: 3rem }
@@ -41,7 +48,7 @@ def html_page(versions: Sequence[Version], derived: Mapping[str, Derived], made:
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>Record of processing activities</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<header>\n"
+        f"<title>Record of processing activities</title>\n<style>{_STYLE}{NARROW}</style>\n</head>\n<body>\n<header>\n"
         f"<h1>Record of processing activities</h1>\n<p>Art. 30 GDPR. Made on {when}; {len(versions)} "
         f'{"activity" if len(versions) == 1 else "activities"}.</p>\n</header>\n'
         f'<nav aria-label="Contents">\n<h2>Contents</h2>\n<ol>{listed}</ol>\n</nav>\n<main>\n'
@@ -166,7 +173,8 @@ def _table(one: Entry, field: str, table: Table, headings: Mapping[str, str]) ->
 
 def _rows(rows: Sequence[Texts], headings: Mapping[str, str]) -> str:
     head = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings.values())
-    body = "".join("<tr>" + "".join(f"<td>{_text(row.get(column, ''))}</td>" for column in headings) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f'<td data-column="{escape(heading)}">{_text(row.get(column, ""))}</td>'
+                                    for column, heading in headings.items()) + "</tr>" for row in rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from governance.register import Entry, NotAnEntry, Version, entry
-from governance.sheets.imported import Imported, NotASheet, shortened
+from governance.sheets.imported import Imported, NotASheet, shortened, version_in
 from governance.sheets.language import ENGLISH
 
 LARGEST = 20_000_000
@@ -24,7 +24,7 @@ csv.field_size_limit(LARGEST)         # Python's 131,072 is less than the data o
 GUARDED = ("'", "=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 ABOUT = ("version", "state", "changed_at", "changed_by", "change_reason")
-"""Columns about the version; they are not read back."""
+"""Columns about the version; of them its number alone is read back."""
 
 FIELDS = tuple(Entry.model_fields)
 
@@ -64,6 +64,7 @@ def read(text: str) -> Imported:
              if heading not in (*FIELDS, *ABOUT)]
     unfit += [f"There is no column {name!r}: the field is empty." for name in FIELDS if name not in headings]
     found: dict[str, Entry] = {}
+    based_on: dict[str, int] = {}
     for line, row in rows[1:]:
         if not any(cell.strip() for cell in row):
             continue
@@ -72,7 +73,8 @@ def read(text: str) -> Imported:
                          "a quotation mark or a separator too many.")
             continue
         try:
-            made = entry(_fields(dict(zip(headings, row, strict=True)), line))
+            cells = dict(zip(headings, row, strict=True))
+            made = entry(_fields(cells, line))
         except (NotASheet, NotAnEntry) as error:
             unfit.append(str(error) if isinstance(error, NotASheet) else f"Row {line} was left out. {error}")
             continue
@@ -80,7 +82,9 @@ def read(text: str) -> Imported:
             unfit.append(f"Row {line} was left out: {made.ref} stands in a row before it, too.")
         else:
             found[made.ref] = made
-    return Imported(tuple(found.values()), tuple(unfit))
+            if (n := version_in(cells.get("version", ""))) is not None:
+                based_on[made.ref] = n
+    return Imported(tuple(found.values()), tuple(unfit), based_on)
 
 
 def _rows(text: str) -> list[tuple[int, list[str]]]:

@@ -1,192 +1,174 @@
-"""Documents into records, the states of a reading, and what a page does with each of them."""
+"""What the view reads: the newest snapshot that is not withdrawn, once; and in which state its page is."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+import logging
+import threading
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pymongo.errors import ServerSelectionTimeoutError
 
-from app.public import words
-from app.public.dashboard import outputs, refreshed
-from app.public.data import ATTEMPTS, TURN_BITS, figures_of, read_settled, turn_of
-from app.public.records import Figures, Reading, State, Unreadable, state
-from engine.birth_months import average_age
-from engine.settings import View
+from app.public import data
+from app.public.data import Misshapen, Reader, newest
+from app.public.records import Reading, State, state
+from bench.view_store import document
+from engine.errors import SettingsInvalid
+from engine.settings import Settings
+from tests.governance.disclosed import HOUR, T0, figures, released
 
-NOW = datetime(2026, 11, 24, 14, 2, 10, tzinfo=UTC)
-TURN = 1_795_000_000_000
-STAMP = (3 << TURN_BITS) + TURN
-
-NATIONALITIES: list[dict[str, Any]] = [
-    {"_id": "IE", "users": 1, "by_gender": {"male": 1}, "births": {"male": {"1980-01": 1}}, "stamp": STAMP},
-    {"_id": "FR", "users": 3, "by_gender": {"female": 2, "male": 1}, "stamp": STAMP,
-     "births": {"female": {"1992-03": 1, "1960-12": 1, "1970-01": 0}, "male": {"1992-03": 1}}},
-    {"_id": "NO", "users": 0, "by_gender": {}, "births": {"male": {"1950-01": 0}}, "stamp": STAMP},
-]
-DOMAINS: list[dict[str, Any]] = [
-    {"_id": "b.org", "users": 2, "stamp": STAMP}, {"_id": "a.org", "users": 2, "stamp": STAMP},
-    {"_id": "gone.org", "users": 0, "stamp": STAMP}]
-LAST: dict[str, Any] = {"_id": "figures", "at": NOW - timedelta(seconds=4), "turn": TURN, "synthetic": False}
-
-
-def reading(**changes: Any) -> Figures:
-    """The documents above as a reading, with the `figures` document changed."""
-    return figures_of(NATIONALITIES, DOMAINS, {"figures": LAST | changes}, NOW)
-
-
-def test_documents_become_ranked_records() -> None:
-    figures = reading()
-    assert [(one.code, one.users) for one in figures.nationalities] == [("FR", 3), ("IE", 1)]
-    assert [one.name for one in figures.domains] == ["a.org", "b.org"]
-    assert figures.people == 4
-    assert figures.nationalities[0].average_age == average_age({"1992-03": 2, "1960-12": 1}, NOW.date())
-    assert figures.average_age == average_age({"1992-03": 2, "1960-12": 1, "1980-01": 1}, NOW.date())
-    assert (figures.at, figures.turn) == (NOW - timedelta(seconds=4), TURN)
-
-
-def test_an_empty_store_is_nobody() -> None:
-    figures = figures_of([], [], {}, NOW)
-    assert (figures.people, figures.average_age, figures.at, figures.synthetic) == (0, None, None, None)
-    assert state(figures, NOW, 60) is State.EMPTY
-
-
-def test_a_time_without_a_zone_is_utc() -> None:
-    assert reading(at=datetime(2026, 11, 24, 14, 2, 6)).at == NOW - timedelta(seconds=4)
-
-
-@pytest.mark.parametrize("broken", [
-    {"_id": "FR"}, {"_id": "FR", "users": "many"}, {"_id": "FR", "users": 1, "births": {"male": {"1992": 1}}},
-    {"_id": "FR", "users": 1, "births": {"male": 3}}, {"_id": "FR", "users": 1, "births": []}])
-def test_documents_of_another_shape_are_refused(broken: dict[str, Any]) -> None:
-    with pytest.raises((KeyError, TypeError, ValueError, AttributeError)):
-        figures_of([broken], [], {}, NOW)
-
-
-@pytest.mark.parametrize(("stream", "producer", "said"), [
-    (None, None, None), (True, None, True), (False, None, False), (None, True, True), (False, True, True),
-    (True, False, True), (False, False, False)])
-def test_synthetic_as_soon_as_one_says_so(stream: bool | None, producer: bool | None, said: bool | None) -> None:
-    statuses = {"figures": {"synthetic": stream}, "producer": {"synthetic": producer}}
-    assert figures_of([], [], statuses, NOW).synthetic is said
-
-
-def test_states() -> None:
-    assert state(reading(), NOW, 60) is State.LIVE
-    assert state(reading(), NOW + timedelta(seconds=56), 60) is State.OLD
-    assert state(reading(at=None), NOW, 60) is State.OLD
-    assert state(Unreadable(NOW, "why"), NOW, 60) is State.BROKEN
-
-
-def test_the_version_follows_what_is_drawn() -> None:
-    same = reading(turn=TURN + 1, at=NOW)
-    assert same.version == reading().version
-    assert reading(synthetic=True).version != reading().version
-    changed = figures_of([*NATIONALITIES[1:], NATIONALITIES[0] | {"users": 2}], DOMAINS, {"figures": LAST}, NOW)
-    assert changed.version != reading().version
-
-
-def test_the_turn_in_a_stamp() -> None:
-    assert turn_of(STAMP) == TURN
-    assert turn_of((4 << TURN_BITS) - 1) == -1
+SNAPSHOTS = [one.snapshot for one in released(figures({"FR": 100}), figures({"FR": 200}), figures({"FR": 300}))]
 
 
 class Documents:
-    """A database whose answers to pipeline_status follow a script; the aggregates stay."""
+    """A database with these documents in `snapshots`. asked: the projection of each request, None for whole documents."""
 
-    def __init__(self, turns: list[int], stamp: int) -> None:
-        self.turns: Iterator[int] = iter(turns)
-        self.stamp = stamp
+    def __init__(self, *documents: dict[str, Any]) -> None:
+        self.documents = list(documents)
+        self.asked: list[object] = []
 
-    def __getitem__(self, name: str) -> "Collection":
-        return Collection(self, name)
+    def __getitem__(self, name: str) -> "Documents":
+        assert name == "snapshots", f"the view reads {name}"
+        return self
 
-
-class Collection:
-    """One collection of the script."""
-
-    def __init__(self, database: Documents, name: str) -> None:
-        self.database, self.name = database, name
-
-    def find(self, query: object = None) -> list[dict[str, Any]]:
-        """The documents of now."""
-        if self.name == "pipeline_status":
-            return [LAST | {"turn": next(self.database.turns)}]
-        documents = NATIONALITIES if self.name == "users_by_nationality" else DOMAINS
-        return [document | {"stamp": self.database.stamp} for document in documents]
+    def find_one(self, query: dict[str, Any], projection: dict[str, int] | None = None, sort: object = None) -> Any:
+        """As pymongo's, for what the view asks."""
+        self.asked.append(projection)
+        found = [one for one in self.documents if all(one[key] == value for key, value in query.items())]
+        found.sort(key=lambda one: -one["_id"])
+        if not found or projection is None:
+            return found[0] if found else None
+        return {key: found[0][key] for key in projection}
 
 
-def test_a_reading_across_a_closing_turn_is_taken_again() -> None:
-    pauses: list[float] = []
-    figures = read_settled(Documents([TURN, TURN + 9, TURN + 9, TURN + 9], STAMP), pauses.append)
-    assert (figures.turn, figures.settled, len(pauses)) == (TURN + 9, True, 1)
+def test_the_newest_is_shown() -> None:
+    assert newest(Documents(*map(document, SNAPSHOTS)), None) == Reading(SNAPSHOTS[2])
 
 
-def test_a_reading_inside_a_turn_says_so_in_the_end() -> None:
-    pauses: list[float] = []
-    figures = read_settled(Documents([TURN] * 2 * ATTEMPTS, STAMP + 1), pauses.append)
-    assert not figures.settled
-    assert len(pauses) == ATTEMPTS - 1
-    assert "being written" in words.as_of(figures, State.LIVE, NOW, 5)
+def test_what_is_withdrawn_is_not_shown_and_said() -> None:
+    stored = Documents(document(SNAPSHOTS[0]), document(SNAPSHOTS[1], "wrong"), document(SNAPSHOTS[2], "wrong"))
+    assert newest(stored, None) == Reading(SNAPSHOTS[0], withdrawn=3)
+    assert newest(stored, SNAPSHOTS[2]) == Reading(SNAPSHOTS[0], withdrawn=3)
 
 
-class Fixed:
-    """A reader that always reads the same."""
-
-    def __init__(self, reading: Reading) -> None:
-        self.reading = reading
-
-    def read(self) -> Reading:
-        """The reading."""
-        return self.reading
+def test_one_withdrawn_before_the_newest_is_no_news() -> None:
+    assert newest(Documents(document(SNAPSHOTS[0], "wrong"), document(SNAPSHOTS[1])), None) == Reading(SNAPSHOTS[1])
 
 
-def refresh(reading: Reading, shown: Any = None) -> dict[str, Any]:
-    """What a page gets; `no_update` is left out."""
-    values = refreshed(Fixed(reading), View.model_validate({}), shown)    # type: ignore[arg-type]
-    assert set(values) == set(outputs())
-    return {key: value for key, value in values.items() if type(value).__name__ != "NoUpdate"}
+def test_nothing_and_nothing_that_stands() -> None:
+    assert newest(Documents(), SNAPSHOTS[0]) == Reading()
+    assert newest(Documents(document(SNAPSHOTS[0], "wrong")), SNAPSHOTS[0]) == Reading(withdrawn=1)
 
 
-def fresh(**changes: Any) -> Figures:
-    """A reading whose turn was closed just now by the real clock."""
-    return reading(at=datetime.now(UTC), **changes)
+def test_a_snapshot_that_is_known_is_not_fetched_again() -> None:
+    stored = Documents(*map(document, SNAPSHOTS))
+    assert newest(stored, SNAPSHOTS[2]).snapshot is SNAPSHOTS[2]
+    assert None not in stored.asked
 
 
-def test_a_first_look_draws_everything_and_a_second_only_the_state() -> None:
-    first = refresh(fresh())
-    assert first["people"] == "4"
-    assert first["nationality_heading"] == "France has the most people"
-    assert first["status_class"] == "status live"
-    assert first["body_class"] == "body"
-    assert first["notice"] is None
-    second = refresh(fresh(), first["shown"])
-    assert set(second) == {"status", "status_class", "notice", "body_class", "shown"}
+@pytest.mark.parametrize("broken", [{"_id": 1, "withdrawn": None, "body": "{}"}, {"_id": 1, "withdrawn": None},
+                                    {"_id": 1, "withdrawn": None, "body": None}, document(SNAPSHOTS[1]) | {"_id": 1}])
+def test_documents_of_another_shape_are_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises(Misshapen):
+        newest(Documents(broken), None)
 
 
-def test_a_store_away_leaves_the_charts_and_says_of_when_they_are() -> None:
-    shown = refresh(fresh())["shown"]
-    broken = refresh(Unreadable(NOW, words.AWAY), shown)
-    assert broken["status_class"] == "status broken"
-    assert broken["body_class"] == "body"
-    assert broken["shown"] == shown
-    assert "What stands below is as of" in str(broken["notice"])
+def test_states() -> None:
+    snapshot = SNAPSHOTS[0]
+    assert snapshot.next_at == T0 + HOUR
+    assert state(Reading(snapshot), T0 + HOUR + timedelta(seconds=59), 60) is State.CURRENT
+    assert state(Reading(snapshot), T0 + HOUR + timedelta(seconds=60), 60) is State.STALE
+    assert state(Reading(snapshot, away=True), T0, 60) is State.KEPT
+    assert state(Reading(away=True), T0, 60) is State.BROKEN
+    assert state(Reading(), T0, 60) is State.EMPTY
+    assert state(Reading(withdrawn=3), T0, 60) is State.EMPTY
 
 
-def test_a_store_away_from_the_start_shows_no_charts() -> None:
-    broken = refresh(Unreadable(NOW, words.AWAY))
-    assert broken["body_class"] == "body bare"
-    assert words.BROKEN_HEADING in str(broken["notice"])
-    assert "nationality_chart" not in broken
+class Client:
+    """A client of a store that answers, or is away."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+        self.error: Exception | None = None
+        self.times = 0
+
+    def __getitem__(self, name: str) -> Documents:
+        self.times += 1
+        if self.error:
+            raise self.error
+        return self.documents
 
 
-def test_nobody_is_a_page_of_its_own() -> None:
-    empty = refresh(figures_of([], [], {}, NOW))
-    assert empty["body_class"] == "body bare"
-    assert words.EMPTY_HEADING in str(empty["notice"])
-    assert empty["shown"] is None
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+    """What the reader gets for a client; a reading serves for no time at all."""
+    made = Client(Documents(document(SNAPSHOTS[0])))
+    monkeypatch.setattr(data, "mongo_client", lambda settings, principal: made if principal == "view" else None)
+    monkeypatch.setattr(data, "REST_S", 0.0)
+    monkeypatch.setattr(data, "REST_TIMES", 0)
+    return made
 
 
-def test_old_figures_say_that_they_are_old() -> None:
-    old = refresh(reading(at=datetime.now(UTC) - timedelta(hours=2)))
-    assert old["status_class"] == "status old"
-    assert "2 hours ago" in str(old["status"])
+def read(reader: Reader) -> Reading:
+    """A reading that began after this call, and is done."""
+    _done(reader)
+    reader.read()
+    _done(reader)
+    return reader.read()
+
+
+def _done(reader: Reader) -> None:
+    for thread in threading.enumerate():
+        if thread.name == "reader":
+            thread.join(10)
+
+
+def test_a_store_away_leaves_the_last_snapshot_and_is_logged_once(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    reader = Reader(Settings())
+    with caplog.at_level(logging.WARNING):
+        assert read(reader) == Reading(SNAPSHOTS[0])
+        client.error = ServerSelectionTimeoutError("secret text of the driver")
+        assert read(reader) == Reading(SNAPSHOTS[0], away=True)
+        assert read(reader) == Reading(SNAPSHOTS[0], away=True)
+        client.error = None
+        client.documents.documents.append(document(SNAPSHOTS[1]))
+        assert read(reader) == Reading(SNAPSHOTS[1])
+        _done(reader)
+    assert [record.getMessage() for record in caplog.records] == [
+        "The snapshots cannot be read: ServerSelectionTimeoutError", "The snapshots are read again"]
+
+
+def test_a_store_away_from_the_start_is_broken_and_not_empty(client: Client) -> None:
+    client.error = SettingsInvalid("no password")
+    assert read(Reader(Settings())) == Reading(away=True)
+
+
+def test_a_reading_that_takes_long_rests_longer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "REST_TIMES", 20)
+    for began, ended, until in ((100.0, 101.5, 131.5), (200.0, 210.0, 270.0)):
+        reader, clock = Reader(Settings()), iter([began, ended])
+        with monkeypatch.context() as patch:
+            patch.setattr(data, "time", SimpleNamespace(monotonic=lambda clock=clock: next(clock)))
+            reader._again()
+        assert reader._good_until == until
+    client.error = ServerSelectionTimeoutError("away")
+    reader, clock = Reader(Settings()), iter([100.0, 110.0])
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        reader._again()
+    assert reader._good_until == 110.0    # of a store that is away it is seen soon that it is back
+
+
+def test_one_reading_serves_everybody_and_nobody_waits_for_the_next(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "REST_S", 1000.0)
+    reader = Reader(Settings())
+    assert {reader.read().snapshot for _ in range(50)} == {SNAPSHOTS[0]}
+    _done(reader)
+    assert client.times == 1
+    held = threading.Event()
+    monkeypatch.setattr(data, "newest", lambda database, known: held.wait(30) and Reading(SNAPSHOTS[1]))
+    reader._good_until = 0.0
+    assert reader.read() == Reading(SNAPSHOTS[0])
+    held.set()
+    _done(reader)
+    assert reader.read() == Reading(SNAPSHOTS[1])

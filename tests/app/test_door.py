@@ -74,7 +74,7 @@ def streamlit_paths() -> list[str]:
     found = {str(getattr(route, "path", "/")) for route in create_streamlit_routes(MagicMock())}
     pages = {f"/{page.key}" for page in PAGES} | {f"/{Path(page.file).stem}" for page in PAGES}
     return sorted({path.replace("{path:path}", "x").replace("{", "").replace("}", "") for path in found} | pages | {
-        "/", "/Home", "/static/js/index.js", "/media/x.png", "/app/static/x", "/component/x", "/_stcore/health",
+        "/", "/password", "/Home", "/static/js/index.js", "/media/x.png", "/app/static/x", "/component/x", "/_stcore/health",
         "/_stcore/metrics", "/_stcore/host-config", "/_stcore/stream", "/_stcore/upload_file/x/y", "/..%2fsettings",
         "/healthz/x", "/sign-inn", "//", "/oauth2callback"})
 
@@ -169,7 +169,7 @@ def test_a_sign_in_leads_to_no_other_place(client: TestClient, place: str) -> No
 
 @pytest.mark.parametrize("headers", [{"origin": "http://evil.example"}, {"origin": "null"}, {},
                                      {"origin": "http://127.0.0.1:9999"}, {"origin": "https://127.0.0.1:8501"}])
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/sign-out/everywhere", "/_stcore/upload_file/x"])
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/sign-out/everywhere", "/password", "/_stcore/upload_file/x"])
 def test_what_another_site_sends_is_not_done(client: TestClient, console: FakeConsole, headers: dict[str, str],
                                              path: str) -> None:
     sign_in(client)
@@ -316,3 +316,72 @@ def test_while_cassandra_is_away_nobody_signs_in_and_who_is_in_stays(client: Tes
 
 def test_a_form_that_is_far_too_long_is_not_read(client: TestClient) -> None:
     assert sign_in(client, password="x" * 100_000).status_code == 413
+
+
+NEW = "another good password"
+
+
+def change(client: TestClient, old: str = PASSWORD, new: str = NEW, again: str = NEW) -> Any:
+    """Sends the form of a new password."""
+    return client.post("/password", data={"old": old, "new": new, "again": again}, headers=ORIGIN)
+
+
+def test_one_changes_ones_own_password_and_ones_sessions_elsewhere_end(client: TestClient, console: FakeConsole) -> None:
+    elsewhere, _ = console.store.begin("ada", ["operator"], "10.0.0.9", "another browser")
+    assert client.get("/", headers={"cookie": f"{COOKIE}={elsewhere}"}).status_code == 200
+    sign_in(client)
+    assert words.OLD_PASSWORD in client.get("/password").text
+    answer = change(client)
+    assert (answer.status_code, words.NEW_ONE_HOLDS in answer.text) == (200, True)
+    assert client.get("/").text.startswith("behind the door as ada")
+    assert client.get("/", headers={"cookie": f"{COOKIE}={elsewhere}"}).status_code == 401
+    assert [entry[:4] for entry in console.log.wrote][-2:] == [("ada", "password", "ada", "begun"),
+                                                              ("ada", "password", "ada", "done")]
+    assert (sign_in(client).status_code, sign_in(client, password=NEW).status_code) == (403, 303)
+
+
+@pytest.mark.parametrize(("old", "new", "again", "status", "says"), [
+    ("wrong", NEW, NEW, 403, words.NOT_OLD), ("", NEW, NEW, 403, words.NOT_OLD),
+    (PASSWORD, NEW, NEW + "x", 400, words.NOT_TWICE), (PASSWORD, NEW, "", 400, words.NOT_TWICE),
+    (PASSWORD, "short", "short", 400, "at least 12"), (PASSWORD, "", "", 400, "at least 12")])
+def test_a_password_that_does_not_fit_is_not_set(client: TestClient, console: FakeConsole, old: str, new: str, again: str,
+                                                 status: int, says: str) -> None:
+    sign_in(client)
+    answer = change(client, old, new, again)
+    assert (answer.status_code, says in answer.text) == (status, True)
+    assert console.store.passwords["ada"] == PASSWORD
+    assert {NEW, "short", "wrong"}.isdisjoint(text for entry in console.log.wrote for text in entry)
+
+
+def test_an_old_password_is_guessed_no_more_often_than_at_the_sign_in(client: TestClient, console: FakeConsole) -> None:
+    sign_in(client)
+    for _ in range(5):
+        assert change(client, "wrong").status_code == 403
+    assert console.log.wrote[-1][:4] == ("ada", "password", "ada", "refused")
+    answer = change(client)
+    assert (answer.status_code, "Try again in" in answer.text) == (429, True)
+    assert console.store.passwords["ada"] == PASSWORD
+
+
+def test_a_password_is_not_changed_while_the_audit_is_away(client: TestClient, console: FakeConsole) -> None:
+    sign_in(client)
+    console.log.away = True
+    answer = change(client)
+    assert (answer.status_code, "so this was not done" in answer.text) == (503, True)
+    assert console.store.passwords["ada"] == PASSWORD
+
+
+def test_a_password_that_stands_is_not_said_to_be_not_changed(client: TestClient, console: FakeConsole) -> None:
+    elsewhere, _ = console.store.begin("ada", ["operator"], "10.0.0.9", "another browser")
+    assert client.get("/", headers={"cookie": f"{COOKIE}={elsewhere}"}).status_code == 200
+    sign_in(client)
+    console.store.not_ended = StoreAway("Cassandra does not answer.", "Cassandra")
+    answer = change(client)
+    assert (answer.status_code, console.store.passwords["ada"]) == (503, NEW)
+    assert "Account ada is changed, but" in answer.text
+    assert "Cassandra does not answer" in answer.text
+    assert "Not done" not in answer.text
+    assert words.NEW_ONE_HOLDS not in answer.text
+    assert client.get("/", headers={"cookie": f"{COOKIE}={elsewhere}"}).status_code == 401, "here it has ended"
+    assert client.get("/").text.startswith("behind the door as ada")
+    assert console.log.wrote[-1][3] == "failed"

@@ -1,123 +1,197 @@
-"""The charts and the words: records in, figures and sentences out."""
+"""The charts, tables and words of the view: a snapshot in, figures and sentences out."""
 
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import pytest
 
 from app.public import figures as draw
-from app.public import words
-from app.public.countries import NAMES, name
-from app.public.layout import GRAPH, PARTS, age_rows, coded, domain_rows, drawn, nationality_rows
-from app.public.records import Domain, Figures, Nationality
+from app.public import layout, words, world
+from app.public.countries import LANDS, NAMES, SHAPES, name
+from app.public.layout import CHART, PARTS, page
+from app.public.records import Reading, State
+from app.public.still import markup
+from app.public.tables import SHEETS, as_csv
+from governance.disclosure.snapshot import Snapshot
+from tests.governance.disclosed import T0, figures, of_table, released
 
-NOW = datetime(2026, 11, 24, 14, 2, 10, tzinfo=UTC)
-
-
-def make(nationalities: tuple[Nationality, ...], domains: tuple[Domain, ...] = (), average: float | None = 50.0,
-         synthetic: bool | None = True) -> Figures:
-    """A reading with these parts."""
-    return Figures(NOW, NOW, 7, nationalities, domains, average, synthetic, settled=True)
-
-
-THREE = make(
-    (Nationality("FR", 6, 52.25), Nationality("IE", 3, 44.0), Nationality("XX", 1, None)),
-    tuple(Domain(f"d{at}.org", 30 - at) for at in range(13)))
+NATIONALITIES = {"FR": 500, "IE": 250, "LEGO": 30, "IR": 7, "NO": 5, "TR": 8, "UA": 4}
+GENDERS = {"female 30-39": 400, "male 30-39": 200, "male 40-49": 100, "female 0-9": 50, "other 30-39": 54}
+DOMAINS = {"example.com": 600, "beispiel.de": 204}
+ARRIVALS = {"2026-11-24T11": 300, "2026-11-24T13": 504}
 
 
-def test_nationality_bars_are_ranked_and_labelled() -> None:
-    bars = draw.nationality_bars(THREE)
-    (trace,) = bars.data
-    assert list(trace.y) == ["France", "Ireland", "XX"]
-    assert list(trace.x) == [6, 3, 1]
-    assert list(trace.marker.color) == [draw.LEAD, draw.BAR, draw.BAR]
-    assert "60.0\N{NO-BREAK SPACE}%" in trace.text[0]
+def snapshot(nationalities: Mapping[str, int] = NATIONALITIES, **tables: Any) -> Snapshot:
+    """The first release of these aggregates."""
+    return released(figures(nationalities, **tables))[0].snapshot
+
+
+FULL = snapshot(gender_ages=GENDERS, domains=DOMAINS, arrivals=ARRIVALS,
+                ages={"FR": 500 * 52.3, "IE": 250 * 44.0, "LEGO": 30 * 38.0,
+                      **{nat: NATIONALITIES[nat] * 30.0 for nat in ("IR", "NO", "TR", "UA")}})
+
+
+def bare() -> Snapshot:
+    """A snapshot in which every group is too small to be shown."""
+    small = {f"{letter}{letter}": 9 for letter in "ABCDE"}
+    return snapshot(small, gender_ages={f"male {at}-{at + 9}": 9 for at in range(0, 50, 10)},
+                    domains={f"{one}.org": 9 for one in small}, arrivals={f"2026-11-24T0{at}": 9 for at in range(5)})
+
+
+def test_nationality_bars_are_ranked_and_end_with_other_in_grey() -> None:
+    (trace,) = draw.nationality_bars(FULL).data
+    assert list(trace.y) == ["France", "Ireland", "Legoland", words.OTHER]
+    assert list(trace.x) == [500, 250, 30, 20]
+    assert list(trace.marker.color) == [draw.LEAD, draw.BAR, draw.BAR, draw.REST]
+    assert "62.5\N{NO-BREAK SPACE}%" in trace.text[0]
+    layout = draw.nationality_bars(FULL).layout
     # the first label is the upper one, and bars start at nought
-    assert tuple(bars.layout.yaxis.range) == (2.5, -0.5)
-    assert tuple(bars.layout.xaxis.range) == (0, 6)
+    assert tuple(layout.yaxis.range) == (3.5, -0.5)
+    assert tuple(layout.xaxis.range) == (0, 500)
 
 
-def test_age_dots_leave_out_whose_age_is_unknown_and_rank_by_age() -> None:
-    dots = draw.age_dots(THREE)
-    stems, marks = dots.data
-    assert list(marks.y) == ["France", "Ireland"]
-    assert list(marks.x) == [52.25, 44.0]
-    assert list(marks.text) == ["52.2", "44.0"]
-    assert list(marks.textposition) == ["middle right", "middle left"]
-    assert list(stems.x) == [50.0, 52.25, None, 50.0, 44.0, None]
-    low, high = dots.layout.xaxis.range
-    assert low < 44.0
-    assert high > 52.25
-    assert dots.layout.annotations[0].text == "everybody: 50.0"
+def test_other_may_be_larger_than_the_lead() -> None:
+    many = of_table("domains", {"lead.org": 20, **{f"d{at}.org": 5 for at in range(20)}})
+    bars = draw.domain_bars(released(many)[0].snapshot)
+    assert tuple(bars.layout.xaxis.range) == (0, 100)
+
+
+def test_the_pyramid_has_a_side_for_each_gender_and_no_bar_where_nothing_is_shown() -> None:
+    figure = draw.pyramid(FULL)
+    left, right = figure.data
+    assert list(left.y) == list(right.y) == ["40–49", "30–39", "0–9"]
+    assert list(left.x) == [None, -400, -50]
+    assert list(right.x) == [100, 200, None]
+    assert list(left.text) == [words.NOTHING, "400", "50"]
+    low, high = figure.layout.xaxis.range
+    assert -low == high > 400
+
+
+def test_age_dots_are_ranked_and_to_half_a_year() -> None:
+    figure = draw.age_dots(FULL)
+    (marks,) = figure.data
+    assert list(marks.y) == ["France", "Ireland", "Legoland"]
+    assert list(marks.x) == [52.5, 44.0, 38.0]
+    low, high = figure.layout.xaxis.range
+    assert low < 38.0
+    assert high > 52.5
+    assert len(figure.layout.shapes) == 3
 
 
 def test_an_age_axis_never_blows_up_small_differences() -> None:
-    low, high = draw.age_dots(make((Nationality("FR", 2, 50.01),))).layout.xaxis.range
-    assert high - low == pytest.approx(draw.NARROWEST_AGE_AXIS)
+    low, high = draw.age_dots(snapshot({"FR": 20})).layout.xaxis.range
+    assert high - low >= draw.NARROWEST_AGE_AXIS
 
 
-def test_domain_bars_show_ten_and_all_others_in_grey() -> None:
-    (trace,) = draw.domain_bars(THREE).data
-    assert len(trace.y) == draw.TOP_DOMAINS + 1
-    assert trace.y[0] == "d0.org"
-    assert trace.y[-1] == words.OTHER
-    assert trace.x[-1] == 20 + 19 + 18
-    assert trace.marker.color[-1] == draw.REST
-    assert sum(trace.x) == sum(one.users for one in THREE.domains)
+def test_arrivals_stand_in_the_middle_of_their_period() -> None:
+    (trace,) = draw.arrival_bars(FULL).data
+    assert list(trace.x) == ["2026-11-24T11:30", "2026-11-24T13:30"]
+    assert list(trace.y) == [300, 500]
+    (trace,) = draw.arrival_bars(snapshot({"FR": 50}, arrivals={"2026-11-24": 50})).data
+    assert (list(trace.x), list(trace.width)) == (["2026-11-24T12:00"], [86_400 * 900])
 
 
-def test_ten_domains_need_no_others() -> None:
-    (trace,) = draw.domain_bars(make((), THREE.domains[:10])).data
-    assert words.OTHER not in trace.y
+@pytest.mark.parametrize(("keys", "ticks"), [
+    (["2026-11-24T11"], ["11:00<br>24 Nov"]),
+    ([f"2026-11-{day}T{hour:02}" for day in (24, 25) for hour in range(24)],
+     ["00:00<br>24 Nov", "12:00<br>24 Nov", "00:00<br>25 Nov", "12:00<br>25 Nov"]),
+    (["2026-11-30", "2026-12-01", "2026-12-02"], ["30 Nov", "1 Dec", "2 Dec"]),
+    (["2025-01-01", "2026-01-01"], ["1 Jan", "16 Mar", "29 May", "11 Aug", "24 Oct"])])
+def test_an_axis_of_time_has_a_few_round_times(keys: list[str], ticks: list[str]) -> None:
+    axis = draw.arrival_bars(snapshot({"FR": 10 * len(keys)}, arrivals=dict.fromkeys(keys, 10))).layout.xaxis
+    assert list(axis.ticktext) == ticks
+    assert len(axis.tickvals) == len(ticks) <= draw.TICKS
 
 
-@pytest.mark.parametrize("chart", [draw.nationality_bars, draw.age_dots, draw.domain_bars])
-def test_nobody_is_an_empty_chart(chart: Any) -> None:
-    assert len(chart(make((), average=None)).data) == 0
+def test_every_country_has_a_shape_and_no_figure_is_not_nought() -> None:
+    rest, shown = world.world_map(FULL).data
+    assert len(world.shapes()) >= 170
+    assert sorted([*rest.locations, *shown.locations]) == list(world.shapes())
+    assert list(shown.locations) == ["FRA", "IRL"]    # Legoland has no shape
+    assert [tuple(one) for one in shown.customdata] == [("France", "500"), ("Ireland", "250")]
+    assert words.NOT_SHOWN in rest.hovertemplate
+    named = dict(zip(rest.locations, rest.customdata, strict=True))
+    assert (named["AFG"], named["DEU"]) == ("Afghanistan", "Germany")
+    assert {shape for shape, name in named.items() if name == words.NO_COUNTRY} == {
+        "XAC", "XAP", "XBT", "XHT", "XIT", "XJK"}, "the map's own codes"
+    assert shown.zmin < min(shown.z) <= max(shown.z) <= shown.zmax
 
 
-def test_all_others_may_be_larger_than_the_lead() -> None:
-    many = tuple(Domain(f"d{at}.org", 2) for at in range(30))
-    bars = draw.domain_bars(make((), many))
-    assert tuple(bars.layout.xaxis.range) == (0, 40)
+def test_a_map_without_a_figure_is_all_grey() -> None:
+    (rest,) = world.world_map(bare()).data
+    assert list(rest.locations) == list(world.shapes())
 
 
-def test_tables_tell_what_the_charts_draw() -> None:
-    assert nationality_rows(THREE)[0] == ("France", "6", "60.0\N{NO-BREAK SPACE}%")
-    assert age_rows(THREE) == [("France", "52.2", "6"), ("Ireland", "44.0", "3")]
-    assert domain_rows(THREE)[-1] == (words.OTHER, "57", "18.3\N{NO-BREAK SPACE}%")
-    assert len(domain_rows(THREE)) == draw.TOP_DOMAINS + 1
+def test_countries_are_those_of_the_api_and_have_shapes() -> None:
+    assert len(NAMES) == 22
+    assert len(set(NAMES.values())) == 22
+    assert {*NAMES} - {*SHAPES} == {"LEGO"}
+    assert {*SHAPES.values()} <= {*world.shapes()}
+    assert name("RS") == "Serbia"
+    assert name("ZZ") == "ZZ"
 
 
-def test_every_part_fills_its_places_even_for_nobody() -> None:
-    for figures in (THREE, make((), average=None)):
-        values = drawn(figures)
-        for part in PARTS:
-            for place in ("heading", "sentence", "chart", "table", "height"):
-                assert f"{part.key}_{place}" in values
+@pytest.mark.parametrize("key", SHEETS)
+def test_tables_and_files_hold_the_same_numbers_and_add_up(key: str) -> None:
+    sheet = SHEETS[key](FULL)
+    lines = list(csv.reader(io.StringIO(as_csv(sheet), newline="")))
+    assert tuple(lines[0]) == sheet.header
+    assert [tuple(line) for line in lines[1:]] == [tuple(str(value) for value in line) for line in sheet.lines]
+    if key == "average_ages":
+        assert [row[-1] for row in sheet.rows] == [line[-1] for line in lines[1:]]
+        return
+    assert sum(int(line[-1]) for line in lines[1:]) == FULL.people
+    at = sheet.columns.index("People")
+    # a file always has its line of other; the page leaves out one of nobody
+    assert [row[at].replace(",", "") for row in sheet.rows] == [line[-1] for line in lines[1:] if line[-1] != "0"]
+    assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+
+
+def test_tables_of_ages_and_periods_are_in_their_order() -> None:
+    assert [row[:2] for row in SHEETS["gender_ages"](FULL).rows] == [
+        ("women", "0–9"), ("women", "30–39"), ("men", "30–39"), ("other", "30–39"), ("men", "40–49")]
+    assert SHEETS["arrivals"](FULL).rows[0][0] == "24 November 2026, 13:00–13:59"
+
+
+@pytest.mark.parametrize("shown", [FULL, bare(), snapshot({"FR": 10})], ids=["full", "bare", "one"])
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.key)
+def test_every_part_says_and_draws_something_for_much_and_for_nothing(part: Any, shown: Snapshot) -> None:
+    assert part.heading(shown)
+    assert part.sentence(shown).endswith(".")
+    for drawn in part.charts.values():
+        assert drawn(shown) is not None
 
 
 def test_headings_state_the_finding() -> None:
-    assert words.nationality_heading(THREE) == "France has the most people"
-    assert words.nationality_heading(make((Nationality("FR", 2, 1.0), Nationality("IE", 2, 1.0)))) \
-        == "France and Ireland have the most people"
-    assert words.nationality_heading(make(tuple(Nationality(code, 2, 1.0) for code in ("FR", "IE", "NO")))) \
-        == "3 nationalities share the lead"
-    assert words.nationality_heading(make((Nationality("FR", 2, 1.0),))) == "Everybody is from France"
-    assert words.age_heading(THREE) == "People are 50.0 years old on average"
-    assert words.age_heading(make((), average=None)) == "No age is known"
-    assert words.domain_heading(THREE) == "d0.org is the most common e-mail domain"
-    assert words.domain_heading(make((), (Domain("a.org", 1),))) == "Every e-mail address is at a.org"
-    assert words.domain_heading(make(())) == "No e-mail domain is known"
+    assert words.nationality_heading(FULL) == "France has the most people"
+    assert words.nationality_heading(snapshot({"FR": 50, "IE": 50})) == "France and Ireland have the most people"
+    assert words.nationality_heading(snapshot({"FR": 50, "IE": 50, "NO": 50})) == "3 nationalities share the lead"
+    assert words.gender_age_heading(FULL) == "Women aged 30–39 are the largest group"
+    assert words.age_heading(FULL) == "Average ages go from 38.0 to 52.5 years"
+    assert words.age_heading(snapshot({"FR": 20})) == "People are 40.0 years old on average"
+    assert words.domain_heading(FULL) == "example.com is the most common e-mail domain"
+    assert words.arrival_heading(FULL) == "Most people arrived on 24 November 2026, 13:00–13:59"
+    assert words.nationality_heading(bare()) == "No nationality can be shown"
 
 
-def test_sentences_are_right_for_one_and_for_many() -> None:
-    assert words.nationality_sentence(THREE) == \
-        "3 nationalities, from 6 of 10 people in France (60.0\N{NO-BREAK SPACE}%) to 1 in XX (10.0\N{NO-BREAK SPACE}%)."
-    assert words.nationality_sentence(make((Nationality("FR", 1, 1.0),))) == "One nationality, 1 of 1 person."
-    assert words.age_sentence(THREE).startswith("Averages go from 44.0 years in Ireland to 52.2 in France")
-    assert words.domain_sentence(THREE, 10) == "The 10 largest of 13 domains hold 81.7\N{NO-BREAK SPACE}% of 312 addresses."
-    assert words.domain_sentence(make((), (Domain("a.org", 1),)), 10) == "1 domain for 1 address."
+def test_sentences_say_how_much_and_what_is_in_other() -> None:
+    assert words.nationality_sentence(FULL) == (
+        "3 nationalities are shown, from 500 of 800 people in France (62.5\N{NO-BREAK SPACE}%) to 30 in Legoland. "
+        "20 are in “other”.")
+    assert words.nationality_sentence(snapshot({"FR": 20})) == "One nationality is shown, with 20 of 20 people."
+    assert words.gender_age_sentence(FULL) == "450 women, 300 men and 50 other are shown by age."
+    assert words.age_sentence(FULL) == ("People of Legoland are the youngest on average (38.0), those of France the oldest "
+                                        "(52.5); to half a year.")
+    assert words.domain_sentence(FULL) == "The 2 largest domains that can be shown have 800 of 800 people."
+    assert words.arrival_sentence(FULL).startswith(
+        "2 periods from 24 November 2026, 11:00–11:59 to 24 November 2026, 13:00–13:59: 800 of 800 people.")
+    assert words.nationality_sentence(bare()) == words.ALL_SMALL
 
 
 @pytest.mark.parametrize(("part", "whole", "said"), [
@@ -126,36 +200,88 @@ def test_shares_never_round_to_what_is_not_true(part: int, whole: int, said: str
     assert words.share(part, whole) == f"{said}\N{NO-BREAK SPACE}%"
 
 
-@pytest.mark.parametrize(("seconds", "said"), [
-    (-3, "just now"), (0, "just now"), (1, "1 second ago"), (59, "59 seconds ago"), (60, "1 minute ago"),
-    (7_200, "2 hours ago"), (100_000, "1 day ago")])
-def test_ages_of_figures_in_words(seconds: float, said: str) -> None:
-    assert words.ago(seconds) == said
+def test_times_are_utc_and_say_so() -> None:
+    assert words.moment(datetime(2026, 11, 3, 9, 0, 1, tzinfo=UTC)) == "3 November 2026, 09:00 UTC"
 
 
-def test_the_day_is_said_unless_it_is_today() -> None:
-    assert words.clock(NOW, NOW) == "14:02:10 UTC"
-    assert words.clock(datetime(2026, 11, 3, 9, 0, 1, tzinfo=UTC), NOW) == "3 November 2026, 09:00:01 UTC"
+def test_months_are_those_of_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "MONTHS", tuple(f"{number}. month" for number in range(1, 13)))
+    assert words.period("2026-11-28T11") == "28 11. month 2026, 11:00–11:59"
+    assert words.moment(T0).startswith("28 11. month 2026, ")
+    assert words.tick(T0, hours=False) == "28 11."
 
 
-def test_the_origin_is_said_plainly() -> None:
-    assert words.origin(True) == words.SYNTHETIC
-    assert words.origin(False) == words.NOT_SYNTHETIC
-    assert words.origin(None) == words.ORIGIN_UNKNOWN
-    assert drawn(THREE)["origin_class"] == "origin synthetic"
+def test_figures_that_stay_say_why() -> None:
+    first, again = released(figures({"FR": 50}), figures({"FR": 55}))
+    assert words.unchanged(first.snapshot) == ""
+    assert "28 November 2026, 12:00 UTC" in words.unchanged(again.snapshot)
 
 
-def test_commands_in_texts_become_code() -> None:
-    assert [type(piece).__name__ for piece in coded("run `make up` now")] == ["str", "Code", "str"]
+def test_what_others_wrote_is_escaped_in_the_page_as_text() -> None:
+    odd = FULL.model_copy(update={"method": FULL.method.model_copy(update={"text": '<script>"x" & y'})})
+    text = markup(page(Reading(odd), State.CURRENT, "v", 5))
+    assert "&lt;script&gt;&quot;x&quot; &amp; y" in text
+    assert "<script>" not in text
 
 
-def test_countries_are_those_of_the_api() -> None:
-    assert len(NAMES) == 22
-    assert len(set(NAMES.values())) == 22
-    assert name("RS") == "Serbia"
-    assert name("ZZ") == "ZZ"
+def test_the_page_as_text_has_every_table_and_no_id() -> None:
+    text = markup(page(Reading(FULL), State.CURRENT, "v", 5))
+    assert text.count("<table>") == len(PARTS)
+    assert " id=" not in text
+    assert 'style="height:' in text
 
 
-def test_no_chart_offers_to_send_its_data_elsewhere() -> None:
-    assert GRAPH["showSendToCloud"] is False
-    assert GRAPH["displayModeBar"] is False
+def foreign(value: Any) -> Any:
+    """What a file of words gives, as it would be in a language without letters; what plotly fills in stays."""
+    if isinstance(value, str):
+        return "".join(part if part[:2] == "%{" or part[:1] == "<" else re.sub(r"[^\W\d_]", "¤", part)
+                       for part in re.split(r"(%{[^}]*}|<[^>]*>)", value))
+    if isinstance(value, tuple):
+        return tuple(map(foreign, value))
+    if isinstance(value, dict):
+        return {key: foreign(one) for key, one in value.items()}
+    if getattr(value, "__module__", "") == words.__name__:
+        return lambda *given: foreign(value(*given))
+    return value
+
+
+def seen_in(figure: Any) -> Iterator[str]:
+    """Every text that a chart shows, or would show below the pointer."""
+    def within(value: Any, name: str) -> Iterator[str]:
+        if isinstance(value, dict):
+            for key, one in value.items():
+                yield from within(one, key if isinstance(one, dict | list | str) else "")
+        elif isinstance(value, list | tuple):
+            for one in value:
+                yield from within(one, name)
+        elif isinstance(value, str) and name in ("text", "y", "ticktext", "hovertemplate", "customdata", "meta"):
+            yield re.sub(r"%{[^}]*}|<[^>]*>", "", value)
+
+    made = figure.to_plotly_json()
+    for axis in made["layout"].get("xaxis", {}), made["layout"].get("yaxis", {}):
+        assert axis.get("type") != "date" or axis["ticktext"], "plotly would write its own"
+    yield from within(made, "")
+
+
+def test_another_language_is_another_file_of_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever has letters when all words have none is written somewhere else: names, what people have, the stored method."""
+    others = {*NAMES.values(), *LANDS.values(), *DOMAINS, FULL.method.text}
+    parts = [replace(part, heading=foreign(part.heading), sentence=foreign(part.sentence)) for part in layout.PARTS]
+    monkeypatch.setattr(layout, "PARTS", parts)
+    for key, value in vars(words).items():
+        said = key.isupper() and key not in ("LEFT", "RIGHT", "LANGUAGE")
+        if said or getattr(value, "__module__", "") == words.__name__:
+            monkeypatch.setattr(words, key, foreign(value))
+    texts = [text for part in parts for drawn in part.charts.values() for text in seen_in(drawn(FULL))]
+    assert len(texts) > 200
+    for shown, reading in ((State.STALE, Reading(FULL, withdrawn=2)), (State.EMPTY, Reading()), (State.KEPT, Reading(FULL))):
+        html = markup(page(reading, shown, "v", 5))
+        texts += [unescape(text) for text in re.findall(r">([^<]*)", html)]
+        texts += [unescape(text) for text in re.findall(r'(?:aria-label|title)="([^"]*)"', html)]
+    assert {text for text in texts if text not in others and re.search(r"[^\W\d_]", text)} == set()
+
+
+def test_no_chart_offers_to_send_its_data_elsewhere_or_asks_elsewhere_for_shapes() -> None:
+    assert CHART["showSendToCloud"] is False
+    assert CHART["displayModeBar"] is False
+    assert str(CHART["topojsonURL"]).startswith("/")

@@ -1,5 +1,6 @@
 """Sign-in through a provider: the way there and back, and every answer that must not be believed."""
 
+import threading
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -16,15 +17,17 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from app import words
-from app.door import COOKIE, Door
+from app.door import ASKED_AT_ONCE, COOKIE, Door
 from app.oidc import COOKIE as STATE
 from app.oidc import Provider
 from app.stores import Console
 from engine.errors import SettingsInvalid, SourceAway
-from tests.app.console_fake import FakeConsole
+from engine.stores.accounts import AWAITED
+from tests.app.console_fake import PASSWORD, FakeConsole
 from tests.app.oidc_provider import CLIENT, SECRET, Issuer, issuing
 
 BASE = "http://127.0.0.1:8501"
+WITHIN_S = 20
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +46,10 @@ def issuer(running: Issuer) -> Issuer:
 
 @pytest.fixture
 def console(tmp_path: Path, issuer: Issuer) -> FakeConsole:
-    """A console with this provider and one operator."""
+    """A console with this provider and one operator, whose account awaits the first sign-in."""
     made = FakeConsole(tmp_path)
     made.store.make("ada", "operator")
+    made.store.bind("ada")
     ours = made.settings.console.model_copy(update={"oidc_issuer": issuer.address, "oidc_client_id": CLIENT})
     made.settings = made.settings.model_copy(update={"console": ours})
     made.settings.secrets.mkdir()
@@ -95,9 +99,143 @@ def test_who_signs_in_there_is_the_account_of_that_name_here(client: TestClient,
 def test_a_name_without_an_account_gets_nothing(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
     issuer.claims = {"preferred_username": "eve"}
     answer = back(client, issuer)
-    assert answer.status_code == 403
-    assert "rollcall accounts add eve" in answer.text
+    assert (answer.status_code, words.OIDC_NOT_OPEN in unescape(answer.text)) == (403, True)
     assert console.store.sessions() == []
+    assert console.log.wrote == [("stranger", "sign-in", "an unknown account", "refused",
+                                  "OIDC, from testclient: there is no such account")]
+
+
+def test_what_is_refused_is_told_a_stranger_in_one_sentence_and_the_audit_in_its_own(
+        client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    console.store.make("ben", "operator")
+    console.store.make("cleo", "operator")
+    console.store.disable("cleo")
+    console.store.make("dora", "operator")
+    console.store.bind("dora")
+    console.store.bind_to("dora", f"{issuer.address} another")
+    said = set()
+    for name, missing in (("eve", "no such account"), ("ben", "not bound"), ("cleo", "disabled"), ("dora", "somebody else")):
+        issuer.claims = {"preferred_username": name}
+        answer = back(client, issuer)
+        assert answer.status_code == 403
+        assert name not in answer.text
+        assert missing in console.log.wrote[-1][4]
+        said.add(answer.text)
+    assert len(said) == 1
+
+
+def test_a_name_of_any_length_is_neither_an_account_nor_written_down(client: TestClient, console: FakeConsole,
+                                                                     issuer: Issuer) -> None:
+    console.store.make("a" * 64, "operator")
+    console.store.bind("a" * 64)
+    issuer.claims = {"preferred_username": "a" * 5000}
+    assert back(client, issuer).status_code == 403
+    assert console.store.sessions() == []
+    assert "aaa" not in str(console.log.wrote)
+
+
+def test_refused_returns_of_one_address_fill_no_audit(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    for _ in range(3):
+        assert back(client, issuer).status_code == 200, "what succeeds is not counted"
+    client.cookies.clear()
+    for _ in range(10):    # a page of somebody else can have a browser do this: it keeps nobody out
+        assert client.get("/sign-in/oidc/back", params={"code": "x", "state": "guessed"}).status_code == 403
+    issuer.claims = {"preferred_username": "eve"}
+    tries = console.settings.console.tries_a_minute
+    assert [back(client, issuer).status_code for _ in range(tries + 2)] == [403] * tries + [429] * 2
+    assert len([entry for entry in console.log.wrote if entry[3] == "refused"]) == tries
+    issuer.claims = {}
+    answer = back(client, issuer)
+    assert (answer.status_code, "Try again in" in answer.text) == (429, True)
+    form = {"name": "ada", "password": PASSWORD}
+    assert client.post("/sign-in", data=form, headers={"origin": BASE}).status_code == 303, "the password way has its own"
+
+
+def test_a_store_that_is_away_is_no_refusal(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    console.log.away = True
+    for _ in range(console.settings.console.tries_a_minute + 1):
+        assert back(client, issuer).status_code == 503
+
+
+def test_the_first_sign_in_binds_the_account_and_nobody_else_gets_in_under_its_name(
+        client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    assert back(client, issuer).status_code == 200
+    assert console.store.there["ada"].subject == f"{issuer.address} 1"
+    bound = [entry for entry in console.log.wrote if entry[1] == "accounts.change"]
+    assert [entry[2:4] for entry in bound] == [("ada", "begun"), ("ada", "done")]
+    assert back(client, issuer).status_code == 200
+    assert len([entry for entry in console.log.wrote if entry[1] == "accounts.change"]) == 2, "it is bound once"
+    client.cookies.clear()
+    issuer.claims = {"sub": "2"}
+    answer = back(client, issuer)
+    assert (answer.status_code, words.OIDC_NOT_OPEN in unescape(answer.text)) == (403, True)
+    assert COOKIE not in client.cookies
+    assert console.store.there["ada"].subject == f"{issuer.address} 1"
+    assert console.log.wrote[-1][:4] == ("stranger", "sign-in", "ada", "refused")
+    console.store.bind("ada")
+    assert back(client, issuer).status_code == 200, "an admin has bound it anew"
+
+
+def test_an_account_that_no_admin_opened_is_not_entered(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    console.store.bind("ada", False)
+    answer = back(client, issuer)
+    assert (answer.status_code, words.OIDC_NOT_OPEN in unescape(answer.text)) == (403, True)
+    assert console.store.there["ada"].subject == ""
+    assert console.store.sessions() == []
+    assert console.log.wrote[-1][:4] == ("stranger", "sign-in", "ada", "refused")
+
+
+def test_who_has_an_account_takes_no_other_by_another_name(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    back(client, issuer)
+    client.cookies.clear()
+    console.store.make("root", "admin")
+    console.store.bind("root")
+    issuer.claims = {"preferred_username": "root"}
+    answer = back(client, issuer)
+    assert (answer.status_code, words.OIDC_NOT_OPEN in unescape(answer.text)) == (403, True)
+    assert "Another account is bound" in console.log.wrote[-1][4]
+    assert console.store.there["root"].subject == AWAITED
+    assert [one.account for one in console.store.sessions()] == ["ada"]
+
+
+def test_an_account_is_not_bound_while_the_audit_is_away(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
+    console.log.away = True
+    assert back(client, issuer).status_code == 503
+    assert console.store.there["ada"].subject == AWAITED
+    assert console.store.sessions() == []
+
+
+def test_who_makes_the_provider_wait_keeps_nobody_from_their_password(client: TestClient, console: FakeConsole,
+                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on = threading.Event()
+    waiting = threading.Semaphore(0)
+
+    def slow(_: Provider) -> Any:
+        waiting.release()
+        assert goes_on.wait(WITHIN_S)
+        raise SourceAway(words.oidc_away("ReadTimeout"))
+
+    monkeypatch.setattr("app.oidc.Provider.begin", slow)
+    statuses: list[int] = []
+
+    def password() -> None:
+        form = {"name": "ada", "password": PASSWORD}
+        statuses.append(client.post("/sign-in", data=form, headers={"origin": BASE}).status_code)
+
+    many = [threading.Thread(target=client.get, args=("/sign-in/oidc",)) for _ in range(ASKED_AT_ONCE + 1)]
+    one = threading.Thread(target=password)
+    for thread in many:
+        thread.start()
+    try:
+        for _ in range(ASKED_AT_ONCE):
+            assert waiting.acquire(timeout=WITHIN_S)
+        one.start()
+        one.join(WITHIN_S / 2)
+        assert statuses == [303]
+    finally:
+        goes_on.set()
+        for thread in many:
+            thread.join(WITHIN_S)
 
 
 def test_a_disabled_account_gets_nothing(client: TestClient, console: FakeConsole, issuer: Issuer) -> None:
@@ -107,7 +245,8 @@ def test_a_disabled_account_gets_nothing(client: TestClient, console: FakeConsol
 
 @pytest.mark.parametrize("claims", [
     {"iss": "http://evil.example"}, {"aud": "another client"}, {"exp": 1}, {"nonce": "another"}, {"nonce": None}, {"exp": None},
-    {"aud": None}, {"preferred_username": None}])
+    {"aud": None}, {"preferred_username": None}, {"preferred_username": ["ada"]}, {"sub": None}, {"sub": ""}, {"sub": 1},
+    {"sub": "1" * 256}])
 def test_a_token_that_does_not_fit_signs_nobody_in(client: TestClient, console: FakeConsole, issuer: Issuer,
                                                    claims: dict[str, Any]) -> None:
     issuer.claims = claims
@@ -116,6 +255,7 @@ def test_a_token_that_does_not_fit_signs_nobody_in(client: TestClient, console: 
     assert words.OIDC_UNSOUND in unescape(answer.text)
     assert COOKIE not in client.cookies
     assert console.store.sessions() == []
+    assert console.store.there["ada"].subject == AWAITED
 
 
 @pytest.mark.parametrize("how", ["another key", "a shared secret"])

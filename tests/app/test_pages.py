@@ -2,66 +2,28 @@
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from app import jobs, words
-from app.jobs import Jobs
+from app import profiles, words
 from app.listing import PAGES, Listed
 from app.readings import Kept
 from engine.errors import StoreAway
 from engine.health import Hop
-from engine.settings import CLONE
-from governance.audit import Broken
+from engine.stores.browse import Page
 from governance.permissions import Role, allowed
 from tests.app.console_fake import HOPS, FakeConsole
+from tests.app.pages import opened, page_of, placed, said, until
 
-FIRST_WITHIN_S = 30
 AWAY = StoreAway("MongoDB does not answer.", "MongoDB")
 
 
 @pytest.fixture
 def console(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeConsole:
     """A console of the test's own, in place of the process's."""
-    made = FakeConsole(tmp_path)
-    for module in ("app.stores", "app.parts", "app.acts", "app.programs", "app.checks", "app.profiles", "app.letters",
-                   "app.accounts", "app.audit", "app.server", "app.register", "app.retention", "app.breaches"):
-        monkeypatch.setattr(f"{module}.console", lambda: made)
-    fresh = Jobs()
-    for module in ("app.jobs", "app.acts", "app.programs", "app.letters"):
-        monkeypatch.setattr(f"{module}.JOBS", fresh)
-    return made
-
-
-def opened(console: FakeConsole, page: Listed, *roles: str, home: bool = True) -> AppTest:
-    """The page as somebody with these roles sees it; without roles as a stranger does."""
-    test = AppTest.from_file(str(CLONE / "app" / ("Home.py" if home else page.file)), default_timeout=FIRST_WITHIN_S)
-    if roles:
-        test.user = {"session": console.signed_in("ada", *roles), "name": "ada"}
-    test.run()
-    if home and allowed(roles, page.action):
-        test.switch_page(page.file).run()
-    return test
-
-
-def said(test: AppTest) -> str:
-    """Every text of a page."""
-    kinds = ("title", "subheader", "markdown", "caption", "text", "error", "warning", "info", "success", "code")
-    shown = [str(element.value) for kind in kinds for element in getattr(test, kind)]
-    shown += [f"{metric.label} {metric.value}" for metric in test.metric] + [button.label for button in test.button]
-    return "\n".join(shown)
-
-
-def until(test: AppTest, true: Callable[[AppTest], bool]) -> None:
-    """Runs the page again until a condition holds."""
-    limit = time.monotonic() + FIRST_WITHIN_S
-    while not true(test):
-        assert time.monotonic() < limit, said(test)
-        test.run()
+    return placed(tmp_path, monkeypatch)
 
 
 ROLES = [role.value for role in Role]
@@ -107,10 +69,6 @@ def test_a_session_that_was_revoked_shows_nothing_any_more(console: FakeConsole,
     monkeypatch.setattr(console.sessions, "_clock", lambda: now)
     test.run()
     assert words.ALL_WELL not in said(test)
-
-
-def page_of(key: str) -> Listed:
-    return next(page for page in PAGES if page.key == key)
 
 
 def test_flow_says_first_what_is_not_well(console: FakeConsole) -> None:
@@ -215,10 +173,10 @@ def test_another_source_and_rate_are_kept_and_the_producer_starts_again(console:
     monkeypatch.setenv("ROLLCALL_HOME", str(console.settings.home))
     (console.settings.home / "settings.toml").write_text("# ours\n[kafka]\nport = 9092  # as ever\n")
     test = opened(console, page_of("producer"), "operator")
-    test.selectbox("producer-source").set_value("synthetic")
-    test.number_input("producer-rate").set_value(120.0)
+    test.selectbox("producer-f-settings-source").set_value("synthetic")
+    test.number_input("producer-f-settings-rate").set_value(120.0)
     next(button for button in test.button if button.label == words.APPLY).click().run()
-    assert words.changed("synthetic", 120.0) in said(test)
+    until(test, lambda test: words.changed("synthetic", 120.0) in said(test))
     kept = (console.settings.home / "settings.toml").read_text()
     assert "# ours" in kept
     assert "# as ever" in kept
@@ -230,9 +188,9 @@ def test_another_source_and_rate_are_kept_and_the_producer_starts_again(console:
 def test_a_replay_without_a_file_is_not_kept(console: FakeConsole, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROLLCALL_HOME", str(console.settings.home))
     test = opened(console, page_of("producer"), "operator")
-    test.selectbox("producer-source").set_value("replay")
+    test.selectbox("producer-f-settings-source").set_value("replay")
     next(button for button in test.button if button.label == words.APPLY).click().run()
-    assert "needs the path of a file" in said(test)
+    until(test, lambda test: "needs the path of a file" in said(test))
     assert not (console.settings.home / "settings.toml").exists()
 
 
@@ -246,12 +204,13 @@ def test_letters_show_what_they_are_made_of_and_no_value(console: FakeConsole) -
     assert "Ada" not in everything
 
 
-def test_a_discard_wants_the_word_and_a_reason(console: FakeConsole) -> None:
-    test = opened(console, page_of("letters"), "operator")
-    test.text_input("letters-why").set_value("not wanted")
-    next(button for button in test.button if button.label == words.DISCARD).click().run()
-    assert words.NOT_SURE in said(test)
-    assert jobs.JOBS.get("discard") is None
+@pytest.mark.parametrize(("number", "says"), [(1, words.NO_PROFILES), (2, words.NO_PROFILES_FURTHER)])
+def test_an_empty_page_behind_others_is_the_end_and_no_failure_of_the_filters(
+        console: FakeConsole, monkeypatch: pytest.MonkeyPatch, number: int, says: str) -> None:
+    monkeypatch.setattr(profiles, "current", lambda _: (Page([], None), number))
+    monkeypatch.setattr(profiles, "count", lambda *_: "50")
+    test = opened(console, page_of("profiles"), "operator")
+    assert [info.value for info in test.info] == [says]
 
 
 def test_who_may_not_reveal_has_no_form_for_it(console: FakeConsole) -> None:
@@ -284,42 +243,24 @@ def test_a_reveal_is_not_done_while_the_audit_is_away(console: FakeConsole) -> N
     assert not test.table
 
 
-def test_an_account_is_made_and_its_password_shown_once(console: FakeConsole) -> None:
-    test = opened(console, page_of("accounts"), "admin")
-    test.text_input("accounts-name").set_value("bob")
-    test.multiselect("accounts-roles").set_value(["analyst"])
-    next(button for button in test.button if button.label == words.ADD).click().run()
-    assert "made password" in [code.value for code in test.code]
-    assert console.log.wrote[-1] == ("ada", "accounts.change", "bob", "done", "add as analyst")
-    test.run()
-    assert "made password" not in said(test)
+def test_a_search_by_an_address_is_written_down_as_a_token(console: FakeConsole) -> None:
+    test = opened(console, page_of("profiles"), "operator")
+    test.text_input("profiles-email").set_value(" Ada@Example.com ").run()
+    token = console.keys.email_token("Ada@Example.com")
+    assert test.session_state["profiles-token"] == token
+    assert test.text_input("profiles-email").value == ""
+    searched = [entry for entry in console.log.wrote if entry[1] == "profiles.search"]
+    assert [entry[:4] for entry in searched] == [("ada", "profiles.search", f"e-mail {token[:16]}", "begun"),
+                                                 ("ada", "profiles.search", f"e-mail {token[:16]}", "done")]
+    assert "example.com" not in str(console.log.wrote).lower()
 
 
-def test_nobody_locks_themselves_out(console: FakeConsole) -> None:
-    test = opened(console, page_of("accounts"), "admin")
-    test.selectbox("accounts-which").set_value("ada").run()
-    test.button("accounts-disable").click().run()
-    assert words.NOT_YOURSELF in said(test)
-    assert not console.store.there["ada"].disabled
-
-
-def test_another_account_is_disabled_and_signed_out(console: FakeConsole) -> None:
-    console.signed_in("bob", "operator")
-    test = opened(console, page_of("accounts"), "admin")
-    test.selectbox("accounts-which").set_value("bob").run()
-    test.button("accounts-disable").click().run()
-    assert console.store.there["bob"].disabled
-    assert [one.account for one in console.store.sessions()] == ["ada"]
-
-
-def test_an_account_that_was_not_changed_stays_signed_in(console: FakeConsole) -> None:
-    session = console.signed_in("bob", "operator")
-    test = opened(console, page_of("accounts"), "admin")
-    test.selectbox("accounts-which").set_value("bob").run()
+def test_nobody_is_searched_by_an_address_while_the_audit_is_away(console: FakeConsole) -> None:
+    test = opened(console, page_of("profiles"), "operator")
     console.log.away = True
-    test.button("accounts-disable").click().run()
+    test.text_input("profiles-email").set_value("ada@example.com").run()
     assert "so this was not done" in said(test)
-    assert console.sessions.get(session) is not None
+    assert test.session_state["profiles-token"] == ""
 
 
 def test_who_has_the_right_and_cannot_be_confirmed_is_told_just_that(console: FakeConsole,
@@ -334,20 +275,6 @@ def test_who_has_the_right_and_cannot_be_confirmed_is_told_just_that(console: Fa
     assert "your session cannot be confirmed" in said(test)
     assert words.may_not("profiles.reveal", ["officer"]) not in said(test)
     assert not test.table
-
-
-def test_the_audit_is_searched_and_checked(console: FakeConsole) -> None:
-    console.log.append("eve", "profiles.reveal", "person 12", "refused", "no right to it")
-    console.log.append("ada", "stream.stop", "stream", "done")
-    test = opened(console, page_of("audit"), "officer")
-    test.text_input("audit-contains").set_value("EVE").run()
-    frame = test.dataframe[0].value
-    assert list(frame[words.WHO]) == ["eve"]
-    test.button("audit-verify").click().run()
-    assert words.AUDIT_WHOLE in said(test)
-    console.log.broken_links = [Broken(1, "entry 1 is missing")]
-    test.button("audit-verify").click().run()
-    assert "entry 1 is missing" in said(test)
 
 
 def test_the_refresh_rate_is_kept_from_page_to_page(console: FakeConsole) -> None:

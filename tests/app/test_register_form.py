@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import words_law as words
 from app.register_form import both_changed, fields_of, plain, shown_of, typed
@@ -69,3 +70,25 @@ def test_a_value_is_read_by_a_person() -> None:
 
 def test_both_changed_the_same_field_only_where_they_differ() -> None:
     assert both_changed({"a": (1, 2), "b": (1, 2), "c": (1, 2)}, {"a": (1, 3), "b": (1, 2), "d": (1, 2)}) == ["a"]
+
+
+def two_pages() -> None:
+    """A page with a field of a reason, another without it, and a button after which the reason is kept elsewhere."""
+    import streamlit as st
+
+    from app.register_form import drop_reason, reason
+
+    if st.checkbox("here", value=True):
+        st.text_input("why", key=reason("register", "people-stream"))
+    st.button("saved", on_click=drop_reason, args=("register", "people-stream"))
+
+
+def test_a_reason_stands_there_again_after_another_page_and_is_gone_when_it_was_used() -> None:
+    page = AppTest.from_function(two_pages).run()
+    page.text_input[0].input("because").run()
+    page.checkbox[0].uncheck().run()
+    assert not page.text_input
+    page.checkbox[0].check().run()
+    assert page.text_input[0].value == "because"
+    page.button[0].click().run()
+    assert page.text_input[0].value == ""

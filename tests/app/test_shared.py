@@ -1,20 +1,25 @@
 """What pages share: the throttle, sessions as last confirmed, readings, jobs, and the settings file."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from app import stores
 from app.jobs import Jobs
 from app.readings import Kept
 from app.sessions import WHILE_AWAY, Sessions, Viewer
+from app.stores import Held
 from app.throttle import REMEMBERED, Throttle
 from engine.errors import SettingsInvalid, StoreAway
 from engine.settings import Settings, load
 from engine.settings_file import change
 from engine.stores.accounts import Accounts, SignedIn
+from tests.app.console_fake import KEYS
 
 AWAY = StoreAway("Cassandra does not answer.", "Cassandra")
 
@@ -143,6 +148,32 @@ def test_while_the_store_is_away_little_may_be_done_and_not_for_long() -> None:
     assert sessions.get("s1")
 
 
+def test_while_the_store_hangs_one_waits_for_it_and_the_others_are_believed() -> None:
+    store, clock = Store(), Clock()
+    sessions = sessions_of(store, clock)
+    assert sessions.get("s1")
+    store.away = True
+    clock.at += 10
+    assert sessions.get("s1")
+    clock.at += 10
+    asks, answer = threading.Event(), threading.Event()
+
+    def hanging(number: str) -> SignedIn | None:
+        asks.set()
+        assert answer.wait(10)
+        raise AWAY
+
+    store.session = hanging    # type: ignore[method-assign]
+    one = threading.Thread(target=sessions.get, args=("s1",))
+    one.start()
+    assert asks.wait(10)
+    viewer = sessions.get("s1")    # would wait for the same answer
+    assert viewer is not None
+    assert not viewer.confirmed
+    answer.set()
+    one.join(10)
+
+
 def test_what_may_be_done_while_away_reads_the_flow_and_starts_and_stops() -> None:
     assert {"flow.read", "producer.read", "stream.read", "producer.start", "producer.stop", "stream.start",
             "stream.stop"} == WHILE_AWAY
@@ -194,6 +225,86 @@ def test_a_reading_that_hangs_holds_nobody_who_has_seen_one() -> None:
     assert kept.now(0.0).value == 1
     assert kept.now(5.0).value == 1
     hang.set()
+
+
+class SigningIn:
+    """Sessions of Cassandra that are named after their principal; signing in takes until `go`, but as `console`."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.begins, self.go = threading.Event(), threading.Event()
+        self.fails = False
+
+    @contextmanager
+    def __call__(self, _: Settings, principal: str) -> Iterator[str]:
+        self.begun.append(principal)
+        if principal != "console":
+            self.begins.set()
+            assert self.go.wait(10)
+        if self.fails:
+            raise AWAY
+        yield f"session of {principal}"
+
+
+@pytest.fixture
+def signing_in(monkeypatch: pytest.MonkeyPatch) -> SigningIn:
+    """What stands for signing in to Cassandra."""
+    made = SigningIn()
+    monkeypatch.setattr(stores, "cassandra_session", made)
+    monkeypatch.setattr(stores, "load_keys", lambda _: KEYS)
+    return made
+
+
+def as_principal(held: Held, principal: str, found: list[Any]) -> threading.Thread:
+    """A thread that puts the session of a principal, or why there is none, into `found`."""
+    def ask() -> None:
+        try:
+            with held.cassandra(principal) as session:
+                found.append(session)
+        except StoreAway as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_who_signs_in_as_one_principal_holds_nobody_of_another(tmp_path: Path, signing_in: SigningIn, cached: bool) -> None:
+    held, found = Held(Settings(home=tmp_path)), list[Any]()
+    if cached:
+        as_principal(held, "console", []).join(10)
+    officer = as_principal(held, "officer", found)
+    assert signing_in.begins.wait(10)
+    as_principal(held, "console", found).join(10)
+    assert found == ["session of console"], "while the officer's hangs"
+    signing_in.go.set()
+    officer.join(10)
+    assert found == ["session of console", "session of officer"]
+
+
+def test_one_session_a_principal_is_made_however_many_ask_at_once(tmp_path: Path, signing_in: SigningIn) -> None:
+    held, found = Held(Settings(home=tmp_path)), list[Any]()
+    threads = [as_principal(held, "officer", found) for _ in range(8)]
+    signing_in.go.set()
+    for thread in threads:
+        thread.join(10)
+    assert found == ["session of officer"] * 8
+    assert signing_in.begun == ["officer"]
+
+
+def test_a_principal_that_is_away_is_tried_again_later_and_says_nothing_of_others(tmp_path: Path,
+                                                                                  signing_in: SigningIn) -> None:
+    held, found = Held(Settings(home=tmp_path)), list[Any]()
+    signing_in.fails = True
+    signing_in.go.set()
+    for _ in range(2):
+        as_principal(held, "officer", found).join(10)
+    assert found == [AWAY, AWAY]
+    assert signing_in.begun == ["officer"], "what failed a moment ago is not tried again at once"
+    signing_in.fails = False
+    as_principal(held, "console", found).join(10)
+    assert found[2:] == ["session of console"]
 
 
 def test_of_a_kind_of_job_one_runs_at_a_time() -> None:

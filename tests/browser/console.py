@@ -1,15 +1,14 @@
 """The console as people have it: its own process under the supervisor, accounts of every role, and a browser's way through."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
 
 import httpx
 from kafka.errors import UnknownTopicOrPartitionError
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from app import words
 from app.listing import BY_KEY
@@ -23,9 +22,11 @@ from engine.stores.records import Records
 from engine.stores.schema import TABLES
 from engine.topics import all_topics
 from governance.permissions import Role
+from tests.waiting import until
 
 STARTED_WITHIN_S = 90
 WITHIN_MS = 30_000
+PROBES = ("/_stcore/health)", "/_stcore/host-config)")    # Streamlit looks for itself under the page's address first: a 404
 
 
 @dataclass
@@ -122,17 +123,45 @@ def answers(address: str) -> bool:
         return False
 
 
-def until(what: str, condition: Callable[[], Any], limit_s: float = 60) -> Any:
-    """Waits for a condition; returns what it gave."""
-    limit = time.monotonic() + limit_s
-    while not (found := condition()):
-        assert time.monotonic() < limit, f"not in time: {what}"
-        time.sleep(0.2)
-    return found
-
-
 def number_of(page: Page, label: str) -> int:
     """What a metric shows; -1 where it shows none."""
     found = page.locator("[data-testid=stMetric]").filter(has_text=label).locator("[data-testid=stMetricValue]")
     digits = re.sub(r"\D", "", found.first.inner_text()) if found.count() else ""
     return int(digits) if digits else -1
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Chooses from a list. One that is redrawn while it opens closes again, as for people: then it is opened again."""
+    field = page.get_by_label(label, exact=True)
+
+    def chosen() -> bool:
+        if field.input_value() != option:
+            field.click()
+            with suppress(PlaywrightTimeout):
+                page.get_by_role("option", name=option, exact=True).click(timeout=2000)
+        return field.input_value() == option
+
+    until(f"{option} is chosen", chosen, 30)
+
+
+def pick(page: Page, label: str, option: str) -> None:
+    """Adds one to a list of several, as `choose` does for one; the list is closed afterwards."""
+    def picked() -> bool:
+        if not (there := page.get_by_text(option, exact=True).filter(visible=True).count()):
+            page.get_by_label(label, exact=True).click()
+            with suppress(PlaywrightTimeout):
+                page.get_by_role("option", name=option, exact=True).click(timeout=2000)
+            page.keyboard.press("Escape")
+        return bool(there)
+
+    until(f"{option} is picked", picked, 30)
+
+
+def badge(page: Page, state: str) -> Locator:
+    """The badge of a program's state: an icon, whose name counts as text, and the word."""
+    return page.get_by_test_id("stMain").locator("p").filter(has_text=re.compile(rf"{words.STATES[state]}$")).first
+
+
+def cells(page: Page, column: int) -> list[str]:
+    """What stands in a column of a table, from 0: of the rows that are in sight, as a screen reader has them."""
+    return page.locator(f"[data-testid=stDataFrame] td[aria-colindex='{column + 1}']").all_inner_texts()

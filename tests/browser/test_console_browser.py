@@ -1,41 +1,42 @@
-"""The console in a real browser, on the running systems: the journeys of an operator and an officer, and every page looked at.
+"""The console in a real browser, on the running systems: the journeys of an operator and an officer, and stores that stop.
 
 A test fails on a console error, a page error or a request that leaves this machine.
 """
 
+import os
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Locator, Page, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from app import words
-from app.listing import PAGES
+from app.listing import BY_KEY, PAGES
 from engine.clients import cassandra_session, mongo_client
 from engine.processes import left_over
 from engine.settings import Settings
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog
 from engine.stores.status import Status
+from governance.audit import Entry
 from governance.permissions import allowed
 from tests.browser.chromium import DESKTOP, PHONE, tab_of
-from tests.browser.console import Installed, console_of, number_of, until
+from tests.browser.console import PROBES, Installed, badge, cells, choose, console_of, number_of
+from tests.waiting import until
 
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(600),
               pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
 MOVES_WITHIN_S = 10.0
 HEALED_WITHIN_MS = 60_000
-NOT_OURS = {"svg-img-alt", "empty-table-header"}    # Vega's marks and the corner of Streamlit's grid
-OURS = {"exclude": [["[data-testid=stSidebarNav]"]]}    # Streamlit makes a list of it that holds more than its items
-PROBES = ("/_stcore/health)", "/_stcore/host-config)")    # Streamlit looks for itself under the page's address first: a 404
+TABS = 80
 KEYS = [page.key for page in PAGES]
 
 
@@ -78,7 +79,7 @@ def test_an_operator_starts_the_flow_sees_people_arrive_and_stops_it(console: In
     until("and goes on", lambda: number_of(page, words.COUNTED) > first, MOVES_WITHIN_S + 10)
     console.follow(page, "profiles")
     choose(page, words.NATIONALITY, "France")
-    expect(page.get_by_text("Page 1: ")).to_be_visible()
+    until("only people of France are listed", lambda: set(cells(page, 2)) == {"FR"}, MOVES_WITHIN_S)
     for program in ("producer", "stream"):
         console.follow(page, program)
         page.get_by_role("button", name=words.STOP).click()
@@ -93,25 +94,6 @@ def test_an_operator_starts_the_flow_sees_people_arrive_and_stops_it(console: In
         figures = Status(client[console.settings.mongo.database]).read("figures")
     assert figures is not None
     assert figures["synthetic"]
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Chooses from a list. One that is redrawn while it opens closes again, as for people: then it is opened again."""
-    field = page.get_by_label(label, exact=True)
-
-    def chosen() -> bool:
-        if field.input_value() != option:
-            field.click()
-            with suppress(PlaywrightTimeout):
-                page.get_by_role("option", name=option, exact=True).click(timeout=2000)
-        return field.input_value() == option
-
-    until(f"{option} is chosen", chosen, 30)
-
-
-def badge(page: Page, state: str) -> Locator:
-    """The badge of a program's state: an icon, whose name counts as text, and the word."""
-    return page.get_by_test_id("stMain").locator("p").filter(has_text=re.compile(rf"{words.STATES[state]}$")).first
 
 
 def someone(console: Installed) -> str:
@@ -153,43 +135,6 @@ def test_each_role_sees_its_own_pages(console: Installed, page: Page, role: str)
         return
     expect(links).to_have_count(len(wanted))
     assert [link.inner_text().splitlines()[-1] for link in links.all()] == wanted
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["1280", "390"])
-def test_every_page_is_whole_and_can_be_used_by_everybody(console: Installed, browser: Browser, theme: str,
-                                                          size: dict[str, int], request: pytest.FixtureRequest,
-                                                          tmp_path: Path) -> None:
-    folder: Path = request.config.getoption("--screens") or tmp_path
-    folder.mkdir(parents=True, exist_ok=True)
-    with tab_of(browser, PROBES, viewport=size, color_scheme=theme) as page:
-        page.goto(f"{console.address}/sign-in")
-        page.screenshot(path=folder / f"sign-in-{theme}-{size['width']}.png")
-        wrong = [f"sign-in: {text}" for text in serious(page)]
-        console.sign_in(page, "both")
-        for key in KEYS:
-            console.go(page, key)
-            drawn(page, key)
-            page.screenshot(path=folder / f"{key}-{theme}-{size['width']}.png", full_page=True)
-            if not page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"):
-                wrong.append(f"{key} scrolls sideways")
-            wrong += [f"{key}: {text}" for text in serious(page)]
-        assert wrong == []
-
-
-def drawn(page: Page, key: str) -> None:
-    """Waits until what a page draws by itself is there."""
-    if key in ("aggregates", "stream"):
-        expect(page.locator("[data-testid=stVegaLiteChart] svg, [data-testid=stVegaLiteChart] canvas").first).to_be_visible()
-    if key in ("profiles", "audit", "accounts", "register"):
-        expect(page.locator("[data-testid=stDataFrame]").first).to_be_visible()
-
-
-def serious(page: Page) -> list[str]:
-    """What axe finds serious or critical that is ours to mend."""
-    found = Axe().run(page, context=OURS).response["violations"]
-    return [f"{one['id']}: {node['html'][:160]}" for one in found for node in one["nodes"]
-            if one["impact"] in ("serious", "critical") and one["id"] not in NOT_OURS]
 
 
 def test_a_stranger_gets_nothing_from_the_real_server(console: Installed) -> None:
@@ -236,6 +181,44 @@ def test_two_who_press_start_make_one_producer(console: Installed, browser: Brow
         console.processes.stop("producer")
 
 
+def test_a_phone_and_a_keyboard_are_enough_to_start_and_stop(console: Installed, browser: Browser) -> None:
+    with tab_of(browser, PROBES, viewport=PHONE) as page:
+        page.goto(f"{console.address}/sign-in")
+        reach(page, page.get_by_label(words.ACCOUNT))
+        page.keyboard.type("operator")
+        reach(page, page.get_by_label(words.PASSWORD))
+        page.keyboard.type(console.passwords["operator"])
+        page.keyboard.press("Enter")
+        console.shown(page, "flow")
+        press(page, page.get_by_test_id("stExpandSidebarButton"))
+        press(page, page.get_by_test_id("stSidebarNavLink").filter(has_text=BY_KEY["producer"].title))
+        console.shown(page, "producer")
+        try:
+            press(page, page.get_by_role("button", name=words.START))
+            expect(badge(page, "running")).to_be_visible()
+            press(page, page.get_by_role("button", name=words.STOP))
+            expect(badge(page, "stopped")).to_be_visible(timeout=HEALED_WITHIN_MS)
+        finally:
+            console.processes.stop("producer")
+
+
+def reach(page: Page, wanted: Locator) -> None:
+    """Goes on by the Tab key until it is there."""
+    expect(wanted).to_be_visible()
+    for _ in range(TABS):
+        if wanted.evaluate("there => there.contains(document.activeElement)"):
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"no way by keyboard to {wanted}")
+
+
+def press(page: Page, wanted: Locator) -> None:
+    """Reaches it, and presses Enter."""
+    expect(wanted).to_be_enabled()
+    reach(page, wanted)
+    page.keyboard.press("Enter")
+
+
 BROKEN = {"mongo": ("aggregates", "MongoDB", words.COUNTED), "kafka": ("letters", "Kafka", words.READ_AGAIN),
           "cassandra": ("profiles", "Cassandra", "Page 1: ")}
 
@@ -251,25 +234,59 @@ def test_a_page_whose_store_stops_stays_says_since_when_and_heals(console: Insta
         said = page.get_by_text(re.compile(f"{name}.*since|since.*{name}"))
         expect(said.first).to_be_visible(timeout=HEALED_WITHIN_MS)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
-        if store == "cassandra":
-            stops_while_cassandra_is_away(console, page)
     finally:
         console.processes.start(store)
-    if store == "cassandra":
-        console.go(page, key)
-    expect(page.get_by_text(whole).first).to_be_visible(timeout=HEALED_WITHIN_MS)
     expect(said).to_have_count(0, timeout=HEALED_WITHIN_MS)
+    expect(page.get_by_text(whole).first).to_be_visible(timeout=HEALED_WITHIN_MS)
 
 
-def stops_while_cassandra_is_away(console: Installed, page: Page) -> None:
-    """Somebody who signed in lately still sees Flow, and starts and stops."""
-    console.follow(page, "flow")
-    expect(page.get_by_text("your session cannot be confirmed")).to_be_visible()
-    console.processes.start("producer")
-    console.follow(page, "producer")
-    page.get_by_role("button", name=words.STOP).click()
-    expect(badge(page, "stopped")).to_be_visible(timeout=HEALED_WITHIN_MS)
-    assert console.processes.status()["producer"].state == "stopped"
+def test_while_cassandra_is_away_who_is_signed_in_stops_what_runs_and_nothing_is_revealed(
+        console: Installed, browser: Browser) -> None:
+    who, began = someone(console), datetime.now(UTC)
+    with tab_of(browser, PROBES, viewport=DESKTOP) as operator, tab_of(browser, PROBES, viewport=DESKTOP) as officer, \
+            mongo_client(console.settings, "console") as client:
+        status = Status(client[console.settings.mongo.database])
+        console.sign_in(operator, "operator")
+        console.sign_in(officer, "officer")
+        console.go(officer, "profiles")
+        officer.get_by_text(words.REVEAL, exact=True).click()
+        officer.get_by_label(words.REVEAL_WHO).fill(who)
+        officer.get_by_label(words.REVEAL_WHY).fill("asked by the person herself, request R-18")
+        before = (status.read("figures") or {}).get("turn")
+        console.processes.start("producer", "stream")
+        try:
+            until("the stream has done a turn", lambda: (status.read("figures") or {}).get("turn") != before, 120)
+            cassandra = console.processes.status()["cassandra"].pid
+            assert cassandra is not None
+            os.kill(cassandra, signal.SIGSTOP)    # not stopped yet, or the page would take the form away before the click
+            officer.get_by_role("button", name=words.REVEAL_DO, exact=True).click()
+            expect(officer.get_by_text(re.compile("Not done.*Cassandra does not answer")).first).to_be_visible()
+            console.processes.stop("cassandra")
+            until("the stream waits", lambda: (status.read("waiting") or {}).get("for") == "Cassandra", 60)
+            console.follow(operator, "flow")
+            expect(operator.get_by_text("your session cannot be confirmed")).to_be_visible()
+            for program in ("stream", "producer"):
+                console.follow(operator, program)
+                operator.get_by_role("button", name=words.STOP).click()
+                expect(badge(operator, "stopped")).to_be_visible(timeout=HEALED_WITHIN_MS)
+            assert [console.processes.status()[name].state for name in ("stream", "producer")] == ["stopped", "stopped"]
+            expect(officer.get_by_role("button", name=words.REVEAL_HIDE)).to_have_count(0)
+        finally:
+            console.processes.stop("producer", "stream")
+            console.processes.start("cassandra")
+        expect(officer.get_by_text("Page 1: ")).to_be_visible(timeout=HEALED_WITHIN_MS)
+        expect(officer.get_by_role("button", name=words.REVEAL_HIDE)).to_have_count(0)
+        console.go(officer, "audit")    # whoever opens it has the entries that wait in the file chained in
+    with AuditLog.opened(console.settings) as audit:
+        stopped = {("operator", f"{program}.stop", "done") for program in ("stream", "producer")}
+        assert stopped <= {(one.who, one.act, one.result) for one in newest(audit)}
+        refused = [one for one in newest(audit) if (one.who, one.act) == ("officer", "profiles.reveal") and one.at > began]
+    assert {one.result for one in refused} <= {"refused"}, "what was not shown is not said to be"
+
+
+def newest(audit: AuditLog) -> list[Entry]:
+    """The newest entries: those of one test."""
+    return list(islice(audit.entries(), 20))
 
 
 def test_a_page_that_is_open_is_emptied_when_its_session_is_ended(console: Installed, browser: Browser) -> None:

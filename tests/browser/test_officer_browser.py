@@ -11,13 +11,16 @@ from python_calamine import CalamineWorkbook
 
 from app import words_law as words
 from engine.compliance.breaches import Breaches
+from engine.compliance.forms import Form
 from engine.compliance.register import Register
+from engine.compliance.sheets import written
 from engine.settings import Settings
 from engine.stores.audit import AuditLog
 from engine.stores.records import Records
+from governance.sheets.cnil_form import PURPOSE
 from tests.browser.chromium import DESKTOP, tab_of
-from tests.browser.console import Installed, console_of
-from tests.browser.test_console_browser import PROBES
+from tests.browser.console import PROBES, Installed, console_of, pick
+from tests.governance.workbooks import edited, place, sheets
 
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(600),
               pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
@@ -83,7 +86,9 @@ def test_an_entry_is_edited_and_published(console: Installed, page: Page) -> Non
     console.follow(page, "register")
     page.get_by_label(words.SEARCH, exact=True).fill(ENTRY)
     page.keyboard.press("Enter")
+    expect(page.locator("article th").first).to_have_css("text-align", "left")
     page.get_by_role("tab", name=words.EDIT, exact=True).click()
+    expect(page.get_by_label(words.WHY, exact=True).first).to_have_value("too early")
     expect(page.get_by_label("department", exact=True)).to_have_value("Department of the browser")
     expect(page.get_by_label("purpose", exact=True)).to_have_value("Typed, and not saved")
     page.get_by_role("button", name=words.BEGIN_AGAIN).click()
@@ -133,9 +138,26 @@ def test_files_are_fetched_and_taken_back(console: Installed, page: Page, tmp_pa
     expect(page.get_by_text("again.xlsx").first).to_be_visible()
     page.get_by_label(words.WHY, exact=True).last.fill("back as it was published")
     page.get_by_role("button", name=words.IMPORT_DO).click()
+    expect(page.get_by_text("drafts: none; nothing new:", exact=False)).to_be_visible()
+    assert newest(console)[0] == n, "an old file in which nothing was changed undoes nothing"
+    cell = place(sheets(file.read_bytes())[ENTRY], PURPOSE, beside=1)
+
+    def brought(name: str, content: bytes) -> None:    # each under a name of its own, by which one sees that it has arrived
+        (tmp_path / name).write_bytes(edited(content, {(ENTRY, cell): "The purpose of the sheet"}))
+        page.locator("input[type=file]").set_input_files(tmp_path / name)
+        expect(page.get_by_text(name).first).to_be_visible()
+        page.get_by_label(words.WHY, exact=True).last.fill("mine")
+        page.get_by_role("button", name=words.IMPORT_DO).click()
+
+    brought("overtaken.xlsx", file.read_bytes())
+    expect(page.get_by_text("Not done. Meanwhile", exact=False)).to_be_visible()
+    assert newest(console)[0] == n, "somebody has saved since it was exported"
+    with Records.opened(console.settings) as records:
+        Register(records).publish(ENTRY, n, "ada", "as it is")
+        brought("newest.xlsx", written(Form.CNIL, Register(records).in_force(), {}))
     expect(page.get_by_text(f"drafts: {ENTRY}", exact=False)).to_be_visible()
-    assert newest(console)[:2] == (n + 1, "draft")
-    assert newest(console)[3] != "The other's purpose", "what was published, not the draft of before"
+    assert newest(console)[:2] == (n + 2, "draft")
+    assert newest(console)[3] == "The purpose of the sheet"
 
 
 def test_the_check_says_that_the_systems_are_as_published(console: Installed, page: Page) -> None:
@@ -161,12 +183,16 @@ def test_a_breach_is_logged_its_letter_fetched_and_not_closed_too_early(console:
     expect(page.get_by_text(words.NO_BREACHES)).to_be_visible()
     page.get_by_text(words.NEW, exact=True).click()
     aware = datetime.now(UTC) - timedelta(hours=80)
+    page.get_by_label(words.NATURE, exact=True).fill("A laptop")
+    page.get_by_role("button", name=words.LOG, exact=True).click()
+    expect(page.get_by_text("Not logged.", exact=False)).to_be_visible()
+    console.follow(page, "retention")
+    console.follow(page, "breaches")
+    page.get_by_text(words.NEW, exact=True).click()
+    expect(page.get_by_label(words.NATURE, exact=True)).to_have_value("A laptop")
     page.get_by_label(words.NAME, exact=True).fill("lost-laptop")
     page.get_by_label(words.TITLE, exact=True).fill("A laptop was left in a train")
-    kinds = page.get_by_label(words.KINDS, exact=True)
-    kinds.click()
-    page.get_by_role("option", name="confidentiality").click()
-    page.keyboard.press("Escape")
+    pick(page, words.KINDS, "confidentiality")
     page.get_by_label(words.DETECTED_AT, exact=True).fill(aware.isoformat(timespec="minutes"))
     page.get_by_label(words.AWARE_AT, exact=True).fill(aware.isoformat(timespec="minutes"))
     page.get_by_role("button", name=words.LOG, exact=True).click()
@@ -182,6 +208,7 @@ def test_a_breach_is_logged_its_letter_fetched_and_not_closed_too_early(console:
     letter = Path(fetched.value.path()).read_text()
     assert "A laptop was left in a train" in letter
     text = page.get_by_label(words.BREACHES, exact=True)
+    expect(text).not_to_have_value("")    # it is drawn a moment before its text is there
     text.fill(text.input_value().replace("in a train", "in a bus"))
     page.get_by_label(words.WHY, exact=True).fill("it was a bus")
     page.get_by_role("button", name=words.CHANGE).click()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from governance.kafka_access.rule import ALL, CLUSTER, OPERATIONS, Rule
 
-SLOW = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SLOW = settings(suppress_health_check=[HealthCheck.too_slow])
 """For machines on which other things run."""
 
 NAMES = {"people": "user_profiles", "control": "user_profiles.control", "dead": "user_profiles.dead"}

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from engine.compliance.breaches import BreachRefused, To, letters_of
 from governance.breach_notices import NoSuchNotice, to_authority, to_controller, to_people
 from governance.breaches import Breach, Controller, Exemption, Kind, Origin, Risk, breach
 from governance.register import Party
@@ -316,3 +317,15 @@ def test_every_field_is_in_a_letter_or_is_known_not_to_be(name: str) -> None:
     other = CHANGED[name] if name in CHANGED else Breach.model_fields[name].get_default()
     changed = known.model_copy(update={name: other})
     assert (letters(changed) == letters(known)) is (name in IN_NO_LETTER)
+
+
+def test_each_controller_has_a_letter_of_its_own() -> None:
+    party = {"party": {"name": "North Ltd"}}
+    known = breach(processor(controllers=[*processor()["controllers"], party], closed_at=None))
+    letters = letters_of(known, To.CONTROLLERS, 72, NOW)
+    assert list(letters) == ["north-ltd", "south-gmbh", "north-ltd-2"]
+    assert "North Ltd" in letters["north-ltd"]
+    assert "South GmbH" not in letters["north-ltd"]
+    assert list(letters_of(breach(controller()), To.AUTHORITY, 72, NOW)) == ["authority"]
+    with pytest.raises(BreachRefused, match="names no controllers"):
+        letters_of(breach(processor(controllers=[], closed_at=None)), To.CONTROLLERS, 72, NOW)

@@ -97,6 +97,19 @@ def test_a_risk_makes_the_decision_not_to_notify_void() -> None:
         "Art. 33(1): the authority was not notified."], "not void as long as nobody knows the risk"
 
 
+@pytest.mark.parametrize("fields", [
+    {**without(controller(), "phases", "closed_at"), "notified_at": "2026-12-24T09:00Z"},
+    {**without(controller(risk="unlikely", people={}), "phases", "notified_at", "closed_at"),
+     "not_notified_because": "nobody can read it", "decided_at": "2026-12-24T09:00Z"}], ids=["notified", "decided"])
+def test_what_lies_in_the_future_does_not_stop_the_clock(fields: Fields) -> None:
+    known, then = breach(fields), datetime(2026, 12, 24, 9, tzinfo=UTC)
+    assert clock(known, now=LATER).stopped is None
+    assert clock(known, now=LATER).late(LATER)
+    assert known.state_at(LATER) is State.KNOWN
+    assert clock(known, now=then).stopped == then
+    assert known.state_at(then) is known.state is not State.KNOWN
+
+
 def test_the_life_of_a_processors() -> None:
     one, other = processor()["controllers"]
     known = breach({**processor(controllers=[one, {"party": other["party"]}]), **OPEN})

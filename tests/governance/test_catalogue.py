@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.writer.pins import GROUPS, PARTS
 from governance.catalogue import DEEPEST, FIELDS, LOGIN_SECRETS, Treatment, project, without_secrets
 from tests.people import CAPTURED, captured, generated, of_every_nationality
 
@@ -49,8 +50,13 @@ def test_places_are_the_columns_of_the_flow() -> None:
                if place.startswith("profiles.")}
     assert columns == PROFILES
     assert {place for field in FIELDS for place in field.stands if not place.startswith("profiles.")} == {
-        "markers.suppression", "users_by_nationality._id", "users_by_nationality.by_gender", "users_by_nationality.births",
-        "users_by_email_domain._id"}
+        "markers.suppression", "markers.pins", "users_by_nationality._id", "users_by_nationality.by_gender",
+        "users_by_nationality.births", "users_by_email_domain._id"}
+
+
+def test_what_can_be_rectified_stands_in_the_pins() -> None:
+    paths = {f"{group}.{part}".rstrip(".") for group in GROUPS for part in PARTS.get(group, ("",))}
+    assert {field.path for field in FIELDS if field.stands.get("markers.pins") is Treatment.ENCRYPT} == paths
 
 
 def test_of_a_person_of_1_4_exactly_the_wanted_fields_stay() -> None:

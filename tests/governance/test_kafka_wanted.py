@@ -84,6 +84,7 @@ def team(grant: str) -> str:
     ("{role: observer, topics: [x], groups: []}", "allow a DESCRIBE cluster kafka-cluster\nallow a DESCRIBE topic x\n"
                                                   "allow a DESCRIBE_CONFIGS topic x"),
     ("{role: describer, topics: [x]}", "allow a DESCRIBE topic x"),
+    ("{role: keeper, topics: [x]}", "allow a DELETE topic x"),
     ("{role: topic administrator, topics: [x-*]}", "allow a CREATE topic x-*\nallow a ALTER_CONFIGS topic x-*"),
     ("{role: acl administrator}", "allow a DESCRIBE cluster kafka-cluster\nallow a ALTER cluster kafka-cluster"),
     ('{role: producer, topics: ["{people}", "{dead}*"]}',

@@ -40,12 +40,17 @@ def test_the_first_content_leaves_no_item_of_article_30_empty(one: Entry) -> Non
     assert all(measure.evidence for measure in one.measures)
 
 
-def test_the_first_content_has_no_error_and_warns_of_its_parties_alone() -> None:
+BY_HAND = {"cassandra:audit", "cassandra:records"}
+"""Places with a period that no job ends."""
+
+
+def test_the_first_content_has_no_error_and_warns_of_its_parties_and_of_what_nothing_ends() -> None:
     found = check(FIRST, TODAY)
     assert {finding.level for finding in found} == {Level.WARNING}
     assert {(finding.ref, finding.where) for finding in found if "demonstration" in finding.what} == {
         (one.ref, "Art. 30(1)(a)") for one in FIRST}
-    assert len(found) == len(FIRST), [str(one) for one in found]
+    assert {finding.where for finding in found if "nothing ends it by itself" in finding.what} == BY_HAND
+    assert len(found) == len(FIRST) + len(BY_HAND), [str(one) for one in found]
 
 
 def altered(**fields: Any) -> Entry:
@@ -166,6 +171,9 @@ def test_what_changed_is_told_field_by_field() -> None:
 
 # --- drift
 
+TTL_S = {"sessions": 12 * 3600, "packages": 168 * 3600}
+
+
 def live_as_stated() -> Live:
     """Systems that are just what the first content says."""
     tables: dict[str, dict[str, str]] = {}
@@ -180,7 +188,7 @@ def live_as_stated() -> Live:
             name, _, part_of = rest.partition(".")
             collections.setdefault(name, set()).update([part_of] if part_of else [])
     return Live(
-        {name: LiveTable(columns, 43200 if name == "sessions" else 0, granted(name)) for name, columns in tables.items()},
+        {name: LiveTable(columns, TTL_S.get(name, 0), granted(name)) for name, columns in tables.items()},
         {"people": LiveTopic(168, frozenset({"login.uuid", "email"}), allowed("people")),
          "control": LiveTopic(None, readers=allowed("control")), "dead": LiveTopic(720, readers=allowed("dead"))},
         {name: frozenset(parts) for name, parts in collections.items()})
@@ -229,6 +237,10 @@ DRIFTS: dict[str, tuple[Callable[[Live], Live], str, str]] = {
     "a column that the catalogue knows less": (lambda live: without(live, "city"), "cassandra:profiles.city", "no such column"),
     "a mask less": (lambda live: table(live, "profiles", columns=columns(live, email="")), "cassandra:profiles.email",
                     "should be masked"),
+    "a mask of pins less": (lambda live: table(live, "markers", columns={**live.tables["markers"].columns, "pins": ""}),
+                            "cassandra:markers.pins", "should be masked"),
+    "who sees pins unmasked": (lambda live: reading(live, "markers", "governance", "SELECT", "UNMASK"), "cassandra:markers",
+                               "role governance sees"),
     "a mask more": (lambda live: table(live, "profiles", columns=columns(live, city="mask_null")), "cassandra:profiles.city",
                     "calls it readable"),
     "a TTL more": (lambda live: table(live, "profiles", ttl_s=3600), "cassandra:profiles", "TTL is 1 h"),
@@ -290,7 +302,7 @@ def test_a_principal_that_may_read_nothing_is_named() -> None:
     for name in live.topics:
         live = topic(live, name, readers=live.topics[name].readers - {"redrive"})
     assert {(finding.ref, finding.where) for finding in drift(FIRST, live)} == {
-        ("people-stream", "Data platform"), ("rights-register-breaches", "Stream and its checks")}
+        ("people-stream", "Data platform"), ("markers", "Stream and its checks")}
 
 
 def test_a_field_of_the_catalogue_that_no_entry_places_is_named() -> None:
@@ -324,6 +336,12 @@ def test_every_limit_that_is_stated_is_compared(what: str, first: bool) -> None:
     found = drift([more, *FIRST[1:]], live_as_stated())
     assert [(one.ref, one.where) for one in found] == [("people-stream", limit["place"])], found
     assert said in found[0].what
+
+
+def test_what_stands_outside_the_systems_can_be_stated() -> None:
+    limit = TOPIC | {"place": "backups", "enforced_by": "hand"}
+    more = part("items", lambda item: item.update(places=[*item["places"], "backups"], retention=[*item["retention"], limit]))
+    assert drift([more, *FIRST[1:]], live_as_stated()) == []
 
 
 def test_each_collection_has_a_limit_and_the_catalogue_s_are_known() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from governance.clocks import retention_end
-from governance.register import CONTENT, Period, Unit, entries
+from governance.register import CONTENT, Enforcement, Period, Retention, Unit, entries
 from governance.retention import Keeping, Measured, cut_off, expired, lines
 
 FIRST = entries(CONTENT.read_text())
@@ -83,3 +83,16 @@ def test_the_shortest_limit_that_commands_enforce_counts() -> None:
     assert str(found.period) == "24 months"
     assert expired(FIRST, "kafka:people") is None
     assert expired([], "cassandra:profiles") is None
+
+
+def test_what_is_due_is_counted_beside_the_limit_that_it_was_counted_for() -> None:
+    other = Retention(place="cassandra:profiles", criteria="as long as the contract", start="the contract",
+                      enforced_by=Enforcement.HAND)
+    longer = Retention(place="cassandra:profiles", period=Period(count=60, unit=Unit.MONTHS), start="the newest record",
+                       enforced_by=Enforcement.EXPIRE)
+    stream = next(one for one in FIRST if one.ref == "people-stream")
+    items = (stream.items[0].model_copy(update={"retention": (*stream.items[0].retention, other, longer)}), *stream.items[1:])
+    found = lines([stream.model_copy(update={"items": items})],
+                  {"cassandra:profiles": Measured(at("2024-01-01T00:00:00"), 7)}, NOW)
+    assert sorted((line.limit.said.split(" from ")[0], line.due) for line in found if line.place == "cassandra:profiles") == [
+        ("24 months", 7), ("60 months", 0), ("as long as the contract", 0)]

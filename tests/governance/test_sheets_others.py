@@ -22,7 +22,7 @@ from governance.sheets import dpv, page, table
 from governance.sheets.imported import Imported, NotASheet
 from tests.governance.activities import ACCOUNTS, DERIVED, ENTRIES, GENERATED, HOSTING, ODD, STREAM, VERSIONS, version
 
-SLOW = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+SLOW = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 RDFLIB = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")    # rdflib's own parser uses it
 
 TABLE = table.csv_text(VERSIONS)
@@ -237,7 +237,7 @@ def test_a_processor_is_told_from_its_controller() -> None:
 
 
 @RDFLIB
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(GENERATED)
 def test_no_text_of_an_entry_becomes_an_address(entry: Entry) -> None:
     read = graph(version(entry))

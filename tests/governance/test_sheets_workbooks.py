@@ -233,7 +233,7 @@ def test_broken_copies_bring_entries_or_a_sentence_and_nothing_else(kind: str) -
 
 
 @READERS
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(content=st.binary(max_size=300))
 def test_bytes_of_any_kind_are_refused(read: Read, content: bytes) -> None:
     with pytest.raises(NotASheet):

@@ -2,10 +2,11 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.person import Record
+from engine.commands import Command
+from engine.person import Bad, Record
 
 
 class Person:
@@ -24,9 +25,9 @@ class Person:
             self.not_before = max(self.not_before, command.at)
         if command.verb == "lift":
             self.erased = False
-        if command.verb == "expire":
+        if command.verb == "expire" and not self.restricted:
             self.not_before = max(self.not_before, command.cut_off)
-        if command.verb == "rectify":
+        if command.verb == "rectify" and not self.erased:
             self.pins |= json.loads(command.pins)
         if command.verb in ("restrict", "unrestrict"):
             self.restricted = command.verb == "restrict"
@@ -73,9 +74,36 @@ def judged(servers: Any, uuids: Sequence[str], token: Callable[[str], str], cont
         if row is not None and want is not None and (row.at, row.nat, row.gender, row.birth_month, row.email_domain) != (
                 want.at, *person.counted_under(want)):
             return "a row is not the newest record, corrected"
-        if want is not None and servers.topic.nulled(want):
+        if want is not None and servers.topic.nulled(uuid, want.at.partition, want.at.offset):
             return "a null lies behind a record that counts"
-    if servers.letters() != Counter(servers.topic.rubbish):
-        return "dead letters"
+    if wrong := letters_wrong(servers, people, contents):
+        return wrong
     return "exact" if servers.cells() == Counter(
         cell for row in rows.values() for cell in row.cells()) else "aggregates differ from a recount"
+
+
+def letters_wrong(servers: Any, people: Mapping[str, Person], ordered: bool) -> str:
+    """What is wrong with the dead letters, nothing if all is well. ordered: whether times tell the order of two topics.
+
+    One of somebody whose records do not count any more may stand: it was put before the command came.
+    """
+    letters, all_of_it = servers.letters(), [bad for _, bad in servers.topic.rubbish]
+    if letters - Counter(bad.place for bad in all_of_it):
+        return "dead letters"
+    for partition, bad in servers.topic.rubbish:
+        person = people.get(bad.uuid, Person())
+        gone = person.erased or bad.appended_at <= person.not_before
+        if not letters[bad.place] and (not bad.uuid or (ordered and not gone)):
+            return "dead letters"
+        if ordered and letters[bad.place] and erased_then(bad, servers.commands):
+            return "a letter of somebody who was erased when it came"
+        if person.erased and not servers.topic.nulled(bad.uuid, partition, int(bad.place.rpartition("-")[2])):
+            return "no null lies behind what came of an erased person"
+    return ""
+
+
+def erased_then(bad: Bad, commands: Sequence[Command]) -> bool:
+    """Whether its person was erased before it came, and not lifted before that."""
+    before = [command.verb for command in commands if command.uuid == bad.uuid and command.at < bad.appended_at
+              and command.verb in ("erase", "lift")]
+    return bool(before) and before[-1] == "erase"

@@ -14,7 +14,7 @@ from typing import Any
 
 from engine.commands import Command, Marker
 from engine.errors import LeaseLost
-from engine.person import Cell, Position, Record, Row
+from engine.person import ARRIVALS, Cell, Position, Record, Row
 from engine.writer.pins import pinned
 from engine.writer.write_order import EPOCH, WriterState
 from tests.histories.process import Process
@@ -215,10 +215,22 @@ class MemoryStores:
     def recounted(self) -> Counter[Cell]:
         return Counter(cell for row in self.memory.rows().values() for cell in row.cells())
 
+    def counted(self, since: int) -> dict[Cell, int]:
+        return {cell: n for stood, cells in self.memory.documents.values() if stood >= since for cell, n in cells.items() if n}
+
+    def emptied(self) -> bool:
+        return any(not any(cells.values()) for (collection, _), (_, cells) in self.memory.documents.items()
+                   if collection != ARRIVALS)
+
     def set_aggregates(self, cells: Mapping[Cell, int], stamp: int) -> None:
         self.process.check()
-        want = {**{key: {} for key in self.memory.documents}, **by_document(cells)}
-        self.write(*[partial(self._set, key, made, stamp) for key, made in want.items()])
+        want = by_document(cells)
+        self.write(*[partial(self._set, key, made, stamp) for key, made in want.items()],
+                   *[partial(self._end, key, stamp) for key in self.memory.documents if key not in want])
+
+    def _end(self, key: Document, stamp: int) -> None:
+        if self.memory.documents.get(key, (stamp, {}))[0] < stamp:
+            del self.memory.documents[key]
 
     def _set(self, key: Document, cells: dict[Cell, int], stamp: int) -> None:
         if self.memory.documents.get(key, (-1, {}))[0] < stamp:

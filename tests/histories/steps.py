@@ -21,7 +21,7 @@ CHOICES: dict[str, dict[str, Sequence[Any]]] = {
     "person": {"who": range(8), "elsewhere": (False, False, False, False, True), "nat": "ABC", "gender": ("female", "male"),
                "month": ("1990-01", "1991-02"), "domain": ("x.org", "y.org"), "later": LATER},
     "again": {"count": (1, 2, 4), "later": LATER},
-    "rubbish": {"partition": (0, 1), "later": LATER},
+    "rubbish": {"partition": (0, 1), "later": LATER, "bad": (None, *range(8))},
     "command": {"verb": VERBS, "who": range(8), "pins": range(5), "back": (3, HOUR), "later": LATER},
     "step_back": {"by": (1, 2, 3)},
     "work": {"crash": (NEVER, *range(60)), "how": ("killed", "away", "away", "torn"), "luck": LUCK},
@@ -34,6 +34,8 @@ CHOICES: dict[str, dict[str, Sequence[Any]]] = {
     "back_up": {},
     "restore": {},
 }
+APART = ("bad",)
+"""Drawn from a source of its own, for it was added later: the histories of all seeds are else what they were."""
 
 
 class Step(NamedTuple):
@@ -48,12 +50,13 @@ class Step(NamedTuple):
 
 def drawn(seed: int, clock_steps: bool = False) -> list[Step]:
     """The history of a seed: rounds of arrivals and work, with all that can go wrong in between."""
-    return list(_drawn(Random(seed), clock_steps))
+    return list(_drawn(Random(seed), Random(~seed), clock_steps))
 
 
-def _drawn(random: Random, clock_steps: bool) -> Iterator[Step]:
+def _drawn(random: Random, apart: Random, clock_steps: bool) -> Iterator[Step]:
     def step(name: str, **fixed: Any) -> Step:
-        return Step(name, {**{key: random.choice(values) for key, values in CHOICES[name].items()}, **fixed})
+        return Step(name, {**{key: (apart if key in APART else random).choice(values)
+                              for key, values in CHOICES[name].items()}, **fixed})
 
     def likely(share: float) -> bool:
         return random.random() < share

@@ -5,17 +5,10 @@ from dataclasses import dataclass
 from random import Random
 
 from engine.commands import Command
-from engine.person import Position, Record
+from engine.person import Bad, Position, Record
 
 PARTITIONS = 2
 START = 1_700_000_000_000    # milliseconds
-
-
-@dataclass(frozen=True)
-class Rubbish:
-    """A record that is no person."""
-
-    place: str
 
 
 @dataclass(frozen=True)
@@ -25,19 +18,19 @@ class Null:
     uuid: str
 
 
-Entry = Record | Rubbish | Null | None    # None: compacted away
+Entry = Record | Bad | Null | None    # None: compacted away
 
 
 class Topic:
     """Entries by partition and offset. now: the broker's clock (ms). ever, rubbish: what was appended, compacted since or
-    not."""
+    not, and the partition of what is no person."""
 
     def __init__(self, name: str = "people") -> None:
         self.name = name
         self.now = START
         self.partitions: list[list[Entry]] = [[] for _ in range(PARTITIONS)]
         self.ever: list[Record] = []
-        self.rubbish: list[str] = []
+        self.rubbish: list[tuple[int, Bad]] = []
 
     def ends(self) -> tuple[int, ...]:
         return tuple(len(partition) for partition in self.partitions)
@@ -48,12 +41,12 @@ class Topic:
         entries.append(record)
         self.ever.append(record)
 
-    def spoil(self, partition: int) -> None:
-        """Appends a record that is no person."""
+    def spoil(self, partition: int, uuid: str) -> None:
+        """Appends a record that is no person, under somebody's number or none; it stays until it is read."""
         entries = self.partitions[partition]
-        place = f"{self.name}-{partition}-{len(entries)}"
-        entries.append(Rubbish(place))
-        self.rubbish.append(place)
+        bad = Bad(f"{self.name}-{partition}-{len(entries)}", self.now, uuid)
+        entries.append(bad)
+        self.rubbish.append((partition, bad))
 
     def null(self, uuid: str, commands: Sequence[Command], sent: int) -> None:
         """Appends a null to every partition; sent: how many commands there were when it was sent.
@@ -66,9 +59,9 @@ class Topic:
         for entries in self.partitions:
             entries.append(Null(uuid))
 
-    def nulled(self, record: Record) -> bool:
-        """Whether compaction may remove this record for a null that came after it."""
-        return Null(record.uuid) in self.partitions[record.at.partition][record.at.offset:]
+    def nulled(self, uuid: str, partition: int, offset: int) -> bool:
+        """Whether compaction may remove the record of this place for a null that came after it."""
+        return Null(uuid) in self.partitions[partition][offset:]
 
     def between(self, starts: tuple[int, ...], ends: tuple[int, ...]) -> list[Entry]:
         """What a batch of these offsets reads."""

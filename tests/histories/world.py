@@ -15,14 +15,14 @@ from pymongo.errors import DuplicateKeyError
 
 from engine.commands import Command, Marker
 from engine.errors import LeaseLost
-from engine.person import Cell, Record, Row
+from engine.person import Bad, Cell, Record, Row
 from engine.writer.plain_batch import PlainBatch
 from engine.writer.write_order import Stores, WriteOrder
 from tests.histories.judge import judged
 from tests.histories.memory import Memory, MemoryStores
 from tests.histories.process import Crash, Process
 from tests.histories.steps import Step
-from tests.histories.topic import PARTITIONS, START, Rubbish, Topic
+from tests.histories.topic import PARTITIONS, START, Topic
 
 BATCHES = (4, 12, 60)   # one more than the most records of a partition that a process takes at once
 DRIFT = 0.05    # share of writes after which one of a dead process lands, as long as nobody has waited
@@ -142,9 +142,9 @@ class World:
             self.topic.person(last.at.partition, last.uuid, last.nat, last.gender, last.birth_month,
                               last.email_domain)
 
-    def rubbish(self, partition: int, later: int) -> None:
+    def rubbish(self, partition: int, later: int, bad: int | None) -> None:
         self.topic.now += later
-        self.topic.spoil(partition)
+        self.topic.spoil(partition, "" if bad is None else self.uuids[bad])
 
     def command(self, verb: str, who: int, pins: int, back: int, later: int) -> None:
         self.topic.now += later
@@ -231,14 +231,9 @@ class World:
     def packed(self, stores: BatchStores, number: int | None, starts: tuple[int, ...], ends: tuple[int, ...]) -> PlainBatch:
         """The batch of a range of the topic."""
         entries = self.topic.between(starts, ends)
-        places = [entry.place for entry in entries if isinstance(entry, Rubbish)]
-
-        def dead() -> int:
-            stores.put_letters(places)
-            return len(places)
-
         return self.design.batch(number, [entry for entry in entries if isinstance(entry, Record)], self.names.token,
-                                 stores.markers, stores.read_rows, stores.put_rows, dead)
+                                 stores.markers, stores.read_rows, stores.put_rows,
+                                 [entry for entry in entries if isinstance(entry, Bad)], stores.put_letters)
 
     def drain(self, process: Process, order: WriteOrder) -> None:
         """Turns until nothing is left to do: Spark's batches, and idle turns between them."""

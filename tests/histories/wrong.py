@@ -11,7 +11,7 @@ from typing import Any
 from engine.commands import Marker, Verdict, fold
 from engine.person import Cell, Record, Row
 from engine.writer.plain_batch import PlainBatch, PlainResolved
-from engine.writer.write_order import Batch, Figures, OpenTurn, WriteOrder, WriterState
+from engine.writer.write_order import EPOCH, Aside, Batch, Figures, OpenTurn, WriteOrder, WriterState
 from tests.histories.memory import Document, MemoryStores, by_document, summed
 from tests.histories.process import Crash
 from tests.histories.world import Design
@@ -209,12 +209,35 @@ class LateInserts(MemoryStores):
             self.memory.documents[key] = stamp, summed(counts, cells)
 
 
+class EmptiedInPlace(WriteOrder):
+    """Documents of nobody are ended without a new epoch."""
+
+    def _without_empty(self, state: WriterState) -> WriterState:
+        state = self._save(replace(state, turn=state.turn + 1))
+        self.stores.set_aggregates(self.stores.counted(state.epoch * EPOCH), state.epoch * EPOCH + state.turn)
+        return self._save(replace(state, recount=False))
+
+
 class LettersNotAwaited(MemoryStores):
     """Dead letters are sent, and nobody waits until they are kept."""
 
     def put_letters(self, places: Sequence[str]) -> None:
         with suppress(Crash):
             super().put_letters([place for place in places if self.process.random.random() < 0.9])
+
+
+class LettersFirst(PlainBatch):
+    """Bad records become dead letters before anybody looks who is erased."""
+
+    def set_aside(self, verdicts: Mapping[str, Verdict]) -> Aside:
+        return replace(super().set_aside({}), erased=super().set_aside(verdicts).erased)
+
+
+class BadWithoutNull(PlainBatch):
+    """No null is sent for a bad record of an erased person."""
+
+    def set_aside(self, verdicts: Mapping[str, Verdict]) -> Aside:
+        return replace(super().set_aside(verdicts), erased=())
 
 
 class NullsAfterLift(WriteOrder):
@@ -253,6 +276,8 @@ OURS = {
     "no_fence": Design(fences=False),
     "late_inserts": Design(stores=LateInserts),
     "letters_not_awaited": Design(stores=LettersNotAwaited),
+    "letters_first": Design(batch=LettersFirst),
+    "bad_without_null": Design(batch=BadWithoutNull),
     "nulls_after_lift": Design(order=NullsAfterLift),
 }
 """Details that the model does not have."""

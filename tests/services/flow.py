@@ -24,6 +24,8 @@ from engine.stores import dead_letters
 from engine.stores.aggregates import Aggregates
 from engine.stores.status import Status
 from engine.verify import Report, verify
+from tests.forked import forks
+from tests.plain_spark import end_java
 
 PERSONAL = ("full_name", "full_address", "email", "phone", "birth_date")
 MOVING = ("appended_at", "source_partition", "source_offset", "age_as_of", "age", *PERSONAL)
@@ -42,7 +44,7 @@ class Flow:
             "cassandra": {"port": stack.cassandra.port, "keyspace": f"people_{name}", "request_timeout_s": 5},
             "mongo": {"port": stack.mongo.port, "database": f"people_{name}", "request_timeout_s": 5},
             "stream": {"lease_s": 5.0, "idle_turn_s": 0.3}, "producer": {"rate": 0.0, "page": 1000},
-            "spark": {"driver_memory": "1g"},
+            "metrics": {"serve": False},
         }
         for section, fields in (more or {}).items():
             sections[section] = {**sections.get(section, {}), **fields}
@@ -63,14 +65,15 @@ class Flow:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends its stream, and gives the other tests their permissions again: provisioning took them for this flow's."""
+        """Ends its stream and the Java that verified it, which would grow from flow to flow, and gives the other tests their
+        permissions again: provisioning took them for this flow's."""
         self.stop(signal.SIGKILL)
+        end_java()
         provision(self._stack, lambda _: None)
 
     def rollcall(self, *arguments: str, code: int | None = 0) -> subprocess.CompletedProcess[str]:
         """Runs the command; `code` is the exit code that is expected."""
-        done = subprocess.run([sys.executable, "-m", "engine.cli", *arguments], cwd=CLONE, env=self.environment(),
-                              capture_output=True, text=True, check=False, timeout=LIMIT_S)
+        done = forks().run(["rollcall", *arguments], self.environment(), LIMIT_S)
         assert code is None or done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 

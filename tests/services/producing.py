@@ -77,14 +77,6 @@ def letters(settings: Settings, name: str) -> dict[str, DeadLetter]:
             if letter.place.startswith(name)}
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Waits for a condition; `what` names it when it does not come."""
-    limit = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < limit, f"not within {LIMIT_S:.0f} s: {what}"
-        time.sleep(0.05)
-
-
 class Running:
     """A producer in a thread, as one in a process of its own."""
 

@@ -5,10 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from cassandra import ConsistencyLevel
+from cassandra.cluster import EXEC_PROFILE_DEFAULT
 
 from app.sessions import ASKED_EVERY_S, Sessions
 from engine.clients import cassandra_session
+from engine.provision import provision
 from engine.settings import Settings
+from engine.stores import accounts as accounts_module
 from engine.stores.accounts import Account, AccountRefused, Accounts, hashed
 from tests.services.flow import Flow
 
@@ -41,6 +45,10 @@ def accounts(flow: Flow, session: Any) -> Accounts:
     return Accounts(flow.settings, session)
 
 
+def test_what_is_decided_by_one_write_is_decided_in_this_data_centre(session: Any) -> None:
+    assert session.get_execution_profile(EXEC_PROFILE_DEFAULT).serial_consistency_level == ConsistencyLevel.LOCAL_SERIAL
+
+
 def test_the_right_password_gets_in_and_no_other(accounts: Accounts) -> None:
     accounts.add("ada", ["operator", "analyst"], WORD)
     admitted = accounts.admitted("ada", WORD)
@@ -48,6 +56,10 @@ def test_the_right_password_gets_in_and_no_other(accounts: Accounts) -> None:
     assert (admitted.name, set(admitted.roles)) == ("ada", {"operator", "analyst"})
     for name, word in (("ada", WORD + " "), ("ada", ""), ("Ada", WORD), ("bob", WORD), ("", "")):
         assert accounts.admitted(name, word) is None
+
+
+def test_who_is_nobody_costs_a_guess_as_much_as_somebody() -> None:
+    assert not accounts_module._HASHER.check_needs_rehash(accounts_module._NOBODY)
 
 
 def test_a_password_is_made_if_none_is_given_and_never_stored(flow: Flow, accounts: Accounts, session: Any) -> None:
@@ -117,6 +129,54 @@ def test_a_disabled_account_gets_in_no_more_until_it_is_enabled(accounts: Accoun
     assert accounts.admitted("ada", WORD) is None
     accounts.disable("ada", False)
     assert accounts.admitted("ada", WORD)
+
+
+def test_ones_own_password_is_changed_and_the_session_that_did_it_goes_on(accounts: Accounts) -> None:
+    accounts.add("ada", ["operator"], WORD)
+    (_, here), (_, elsewhere) = (accounts.begin("ada", ["operator"], "", "") for _ in range(2))
+    for bad in ("", "short", "twelve letters\n"):
+        with pytest.raises(AccountRefused, match="at least 12"):
+            accounts.change_password("ada", bad, here.id)
+    assert accounts.session(elsewhere.id) is not None
+    accounts.change_password("ada", WORD + " again", here.id)
+    assert accounts.admitted("ada", WORD) is None
+    assert accounts.admitted("ada", WORD + " again")
+    assert [accounts.session(one.id) for one in (here, elsewhere)] == [here, None]
+
+
+def test_an_account_is_bound_once_to_one_person_and_unbound(accounts: Accounts) -> None:
+    for name in ("ada", "bob"):
+        accounts.add(name, ["operator"], WORD)
+    with pytest.raises(AccountRefused, match="changed meanwhile"):
+        accounts.bind_to("ada", "https://issuer.example 1")
+    assert [one.provider for one in accounts.all()] == ["no", "no"]
+    for name in ("ada", "bob"):
+        accounts.begin(name, ["operator"], "", "")
+        accounts.bind(name)
+    assert accounts.sessions() == []
+    bound = accounts.bind_to("ada", "https://issuer.example 1")
+    assert (bound.subject, bound.provider, bound) == ("https://issuer.example 1", "bound", accounts.get("ada"))
+    for name, subject, says in (("ada", "https://issuer.example 2", "changed meanwhile"),
+                                ("bob", "https://issuer.example 1", "Another account is bound")):
+        with pytest.raises(AccountRefused, match=says):
+            accounts.bind_to(name, subject)
+    assert [one.provider for one in accounts.all()] == ["bound", "awaited"]
+    accounts.begin("ada", ["operator"], "", "")
+    accounts.bind("ada", False)
+    assert (accounts.sessions(), accounts.get("ada").subject) == ([], "")    # type: ignore[union-attr]
+    assert accounts.admitted("ada", WORD), "its password works as before"
+
+
+def test_a_table_of_an_earlier_release_gets_the_column(flow: Flow, accounts: Accounts) -> None:
+    accounts.add("ada", ["operator"], WORD)
+    with cassandra_session(flow.settings, "provision") as admin:
+        admin.execute(f"ALTER TABLE {flow.settings.cassandra.keyspace}.accounts DROP subject", timeout=60)
+    assert provision(flow.settings, lambda _: None, "cassandra") == 1
+    with cassandra_session(flow.settings, "console") as fresh:
+        again = Accounts(flow.settings, fresh)
+        assert [(one.name, one.provider) for one in again.all()] == [("ada", "no")]
+        again.bind("ada")
+        assert again.bind_to("ada", "https://issuer.example 1").provider == "bound"
 
 
 def test_sessions_of_others_stay(accounts: Accounts) -> None:

@@ -82,3 +82,41 @@ def test_one_is_not_seen_from_its_epoch_on_and_swept(database: Any) -> None:
     assert aggregates.cells() == {FR: 1}
     aggregates.add({X: 2}, NOW + 1)
     assert aggregates.cells() == {FR: 1, X: 2}
+
+
+def test_a_count_of_nobody_goes_in_its_turn_and_a_document_of_nobody_keeps_its_stamp(database: Any) -> None:
+    aggregates, other = Aggregates(database, 50), Cell(NATIONALITIES, "FR", "female", "1991-02")
+    man = Cell(NATIONALITIES, "FR", "male", "1990-01")
+    aggregates.add({FR: 1, other: 1, man: 1, X: 1, Y: 1}, NOW + 1)
+    aggregates.add({FR: -1, man: -1, X: -1, Y: 0}, NOW + 2)
+    assert database[NATIONALITIES].find_one() == {
+        "_id": "FR", "users": 1, "by_gender": {"female": 1}, "births": {"female": {"1991-02": 1}}, "stamp": NOW + 2}
+    assert database[DOMAINS].find_one({"_id": "x.org"}) == {"_id": "x.org", "users": 0, "stamp": NOW + 2}
+    assert aggregates.empty() == 1
+    assert (aggregates.empty(2), aggregates.empty(1)) == (1, 0), "what a later turn has emptied was not of an earlier one"
+    aggregates.add({X: 1}, NOW + 1)    # late
+    assert aggregates.cells() == {other: 1, Y: 1}
+
+
+def test_a_turn_that_is_done_again_ends_counts_of_nobody_that_it_left(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    aggregates, other = Aggregates(database, 50), Cell(NATIONALITIES, "FR", "female", "1991-02")
+    aggregates.add({FR: 1, other: 1}, NOW + 1)
+    with monkeypatch.context() as killed:
+        killed.setattr(Aggregates, "_without_zeros", lambda *_: None)
+        aggregates.add({FR: -1}, NOW + 2)
+    assert aggregates.empty() == 1
+    aggregates.add({FR: -1}, NOW + 2)
+    assert (aggregates.empty(), aggregates.cells()) == (0, {other: 1})
+
+
+def test_a_new_epoch_ends_documents_of_nobody_and_what_comes_late_in_their_place_does_not_count(database: Any) -> None:
+    aggregates, hour = Aggregates(database, 50), Cell(ARRIVALS, "2026-01-01T00")
+    aggregates.add({FR: 1, X: 1, Y: 1, hour: 1}, NOW + 1)
+    aggregates.add({FR: -1, X: -1, hour: -1}, NOW + 2)
+    assert aggregates.empty() == 2    # of France and x.org; an hour names nobody
+    aggregates.set_all(aggregates.cells(NOW), NOW + EPOCH)
+    assert [kept["_id"] for name in (NATIONALITIES, DOMAINS, ARRIVALS) for kept in database[name].find()] == ["y.org"]
+    aggregates.add({X: 1}, NOW + 1)    # by a writer that was paused before it
+    assert aggregates.cells(since=NOW + EPOCH) == {Y: 1}
+    aggregates.add({X: 5}, NOW + EPOCH + 3)
+    assert aggregates.cells() == {X: 5, Y: 1}

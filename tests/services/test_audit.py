@@ -103,7 +103,7 @@ def test_an_entry_exactly_like_ours_is_not_taken_for_ours(flow: Flow, log: Audit
     monkeypatch.setattr(audits, "moment", lambda _: at)
     elsewhere = AuditLog(flow.settings.model_copy(update={"home": tmp_path}), session, flow.keys)
     newest, old = elsewhere._newest, [Head()]
-    monkeypatch.setattr(elsewhere, "_newest", lambda: old.pop() if old else newest())    # it looks just before the other writes
+    monkeypatch.setattr(elsewhere, "_newest", lambda _: old.pop() if old else newest())    # just before the other writes
     for one in (log, elsewhere):
         one.append("ada", "stream.stop", "stream", DONE)
     assert [entry.n for entry in log.entries()] == [2, 1]
@@ -147,6 +147,24 @@ def test_a_cut_end_stays_named_whatever_is_appended_after(flow: Flow, log: Audit
     log.append("eve", "audit.verify", "audit", BEGUN)
     assert [link.what for link in log.broken()] == ["entries 4 to 5 are missing"]
     assert [entry.n for entry in log.entries()] == [6, 3, 2, 1]
+
+
+def test_a_kept_head_names_a_cut_end_although_our_own_head_was_changed_to_fit(flow: Flow, log: AuditLog, session: Any,
+                                                                             tmp_path: Path) -> None:
+    copy, ours = tmp_path / "head.json", flow.settings.state / "audit" / "head.json"
+    for number in range(5):
+        log.append("ada", "stream.stop", str(number), DONE)
+        if number == 2:
+            third = ours.read_bytes()
+    copy.write_bytes(ours.read_bytes())
+    assert "The audit is whole: 5 entries" in flow.rollcall("audit", "verify", "--head", str(copy)).stdout
+    session.execute(f"DELETE FROM {flow.settings.cassandra.keyspace}.audit WHERE bucket = 0 AND n >= 4")
+    ours.write_bytes(third)
+    assert "The audit is whole: 3 entries" in flow.rollcall("audit", "verify").stdout
+    told = flow.rollcall("audit", "verify", "--head", str(copy), code=1).stdout
+    assert "the kept head is of entry 5, and the chain ends at 3" in told
+    copy.write_text("no head")
+    assert "no copy of a head" in flow.rollcall("audit", "verify", "--head", str(copy), code=66).stderr
 
 
 def test_an_entry_of_which_parts_were_taken_is_named(flow: Flow, log: AuditLog, session: Any) -> None:
@@ -231,16 +249,38 @@ def test_commands_that_change_accounts_are_in_the_audit(flow: Flow, log: AuditLo
     made = flow.rollcall("accounts", "add", "grace", "--role", "operator", "--role", "analyst").stdout
     assert "shown this once: " in made
     flow.rollcall("accounts", "roles", "grace", "--role", "officer")
+    for command, state in (("bind", "awaited"), ("unbind", "no")):
+        flow.rollcall("accounts", command, "grace")
+        there = json.loads(flow.rollcall("accounts", "list", "--json").stdout)
+        assert [one["provider"] for one in there if one["name"] == "grace"] == [state]
     flow.rollcall("accounts", "disable", "grace")
     flow.rollcall("accounts", "disable", "nobody-here", code=65)
     there = json.loads(flow.rollcall("accounts", "list", "--json").stdout)
     assert [(one["name"], one["roles"], one["disabled"]) for one in there if one["name"] == "grace"] == [
         ("grace", ["officer"], True)]
     told = flow.rollcall("audit", "list", "--containing", "GRACE").stdout
-    assert told.count("accounts.change") == 6
+    assert told.count("accounts.change") == 10
     password = made.rpartition("shown this once: ")[2].strip()
     assert len(password) >= 16
     assert password not in told + "".join(path.read_text() for path in (flow.settings.state / "audit").glob("*.json*"))
+
+
+def test_a_search_looks_at_what_was_written_down_and_at_no_seal(flow: Flow, log: AuditLog) -> None:
+    for number in range(1, 4):
+        log.append("zoe", "stream.stop", f"stream {'xyz'[number - 1]}", DONE, "Wanted")
+    for text, found in (("ZOE", [3, 2, 1]), ("stream y", [2]), ("wanted", [3, 2, 1]), ("3", [3]), ("00000", []), ("[", [])):
+        report = json.loads(flow.rollcall("audit", "list", "--containing", text, "--json").stdout)
+        assert [entry["n"] for entry in report] == found, text
+    assert not any(entry.has(next(iter(log.entries())).seal[:4]) for entry in log.entries())
+
+
+def test_a_check_tells_how_far_it_is(log: AuditLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audits, "TOLD_EVERY", 2)
+    for number in range(5):
+        log.append("ada", "flow.read", str(number), DONE)
+    told: list[int] = []
+    assert log.broken(told.append) == []
+    assert told == [2, 4]
 
 
 def test_the_audit_holds_while_a_process_is_killed_between_its_writes(flow: Flow, log: AuditLog) -> None:

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
+from engine.clients import cassandra_session
 from engine.compliance.breaches import Breaches, BreachRefused, breach_of
 from engine.settings import Settings
-from engine.stores.records import Records, Stale
+from engine.stores.records import RecordDamaged, Records, Stale
 from tests.services.flow import Flow
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(300)]
@@ -64,7 +66,26 @@ def test_the_life_of_a_breach_by_commands(flow: Flow, tmp_path: Path) -> None:
     assert "breaches.change" in flow.rollcall("audit", "list").stdout
 
 
-def test_a_version_on_top_of_an_old_one_is_refused_and_so_is_what_cannot_be(flow: Flow) -> None:
+def test_what_is_told_of_a_breach_is_sealed_at_rest_and_tied_to_its_place(flow: Flow) -> None:
+    told = breach_of(LAPTOP.replace("lost-laptop", "sealed").replace("A laptop", "The laptop of Ada Quist"))
+    table = f"{flow.settings.cassandra.keyspace}.records"
+    with Records.opened(flow.settings) as records, cassandra_session(flow.settings, "governance") as session:
+        Breaches(records).save(told, 0, "ada", "first")
+        body = session.execute(f"SELECT body FROM {table} WHERE record = 'breach/sealed' AND n = 1").one().body
+        assert body.startswith("sealed:")
+        assert "Ada Quist" not in body
+        assert Breaches(records).versions("sealed")[0].breach == told
+        clear = f"INSERT INTO {table} (record, n, kind, state, body, at, \"by\", why) VALUES (%s, %s, %s, '', %s, %s, '', '')"
+        session.execute(clear, ("breach/old", 1, "breach", told.model_dump_json(), datetime.now(UTC)))
+        assert Breaches(records).versions("old")[0].breach == told, "written before bodies were sealed"
+        session.execute(clear, ("breach/moved", 1, "other", body, datetime.now(UTC)))
+        with pytest.raises(RecordDamaged, match="Version 1 of moved is damaged"):
+            records.versions("breach", "moved")
+        for name in ("old", "moved"):
+            session.execute(f"DELETE FROM {table} WHERE record = %s AND n = 1", (f"breach/{name}",))
+
+
+def test_a_version_on_top_of_an_old_one_is_refused_and_so_is_what_cannot_be(flow: Flow, tmp_path: Path) -> None:
     with Records.opened(flow.settings) as records:
         log = Breaches(records)
         one = breach_of(LAPTOP.replace("lost-laptop", "two-officers"))
@@ -76,6 +97,18 @@ def test_a_version_on_top_of_an_old_one_is_refused_and_so_is_what_cannot_be(flow
         assert "two-officers" in log.concerning("people-stream")
         with pytest.raises(BreachRefused, match="no breach 'nowhere'"):
             log.versions("nowhere")
+    file = tmp_path / "mine.yaml"
+    shown = flow.rollcall("breach", "show", "two-officers").stdout
+    assert "based_on: 1" in shown
+    file.write_text(shown.replace("title: A laptop", "title: My laptop"))
+    with Records.opened(flow.settings) as records:
+        Breaches(records).save(one.model_copy(update={"cause": "forgotten"}), 1, "ada", "cause")
+    done = flow.rollcall("breach", "log", str(file), "--why", "mine", code=65)
+    assert "Meanwhile ada saved version 2" in done.stderr
+    assert "They changed cause." in done.stderr
+    file.write_text(LAPTOP.replace("lost-laptop", "two-officers"))
+    done = flow.rollcall("breach", "log", str(file), "--why", "foreign")
+    assert "does not say on which version it is based (based_on), so it goes on top of version 2" in done.stderr
     with pytest.raises(BreachRefused, match="aware_at"):
         breach_of(LAPTOP.replace("2026-03-27T20:00+01:00", "2026-03-27T20:00"))
     with pytest.raises(BreachRefused, match="no YAML"):

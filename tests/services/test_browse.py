@@ -1,5 +1,6 @@
 """Rows as people look through them, on a real Cassandra: filters, pages, counts, and the reveal."""
 
+import time
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
@@ -10,7 +11,7 @@ import pytest
 from engine.clients import cassandra_session
 from engine.settings import Settings
 from engine.stores import browse
-from engine.stores.browse import SEALED, Browse, Wanted, reveal
+from engine.stores.browse import SEALED, Browse, Place, Wanted, reveal
 from tests.services.flow import Flow
 
 pytestmark = pytest.mark.services
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.services
 TODAY = date(2026, 11, 28)
 NATS, DOMAINS, YEARS = ("FR", "DE", "IE"), ("example.com", "beispiel.de"), range(1950, 2000)
 PEOPLE = 150
+SLACK_S = 0.7
+"""For a machine that is busy."""
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,7 @@ def expected(**wanted: Any) -> set[str]:
 def test_filters_find_who_fits_and_nobody_restricted(look: Browse, filters: dict[str, Any],
                                                      monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(browse, "PAGE", 7)
+    monkeypatch.setattr(browse, "COUNT_WITHIN_S", 10.0)    # how many, on a busy machine too
     rows = everything(look, Wanted(**filters))
     found = [str(row["uuid"]) for row in rows]
     assert len(found) == len(set(found))
@@ -91,6 +95,60 @@ def test_filters_find_who_fits_and_nobody_restricted(look: Browse, filters: dict
     else:
         assert set(found) == sure
     assert look.count(Wanted(**filters)) == len(found)
+
+
+class Watched:
+    """A session that takes its time with each answer, or has each traced."""
+
+    def __init__(self, session: Any, slow_s: float = 0.0, traced: bool = False) -> None:
+        self._session, self._slow_s, self._traced = session, slow_s, traced
+        self.did: list[list[str]] = []
+
+    def execute(self, *what: Any, **how: Any) -> Any:
+        time.sleep(self._slow_s)
+        answer = self._session.execute(*what, trace=self._traced, **how)
+        self.did.append([event.description for event in answer.get_query_trace(30).events] if self._traced else [])
+        return answer
+
+
+def test_a_page_of_rare_ages_ends_in_time_and_the_next_goes_on(flow: Flow, look: Browse) -> None:
+    rare, keyspace = Wanted(nat="FR", ages=(26, 110)), flow.settings.cassandra.keyspace    # 1021 months; the youngest are 26
+    with cassandra_session(flow.settings, "console") as session:
+        watched = Watched(session, slow_s=browse.PAGE_WITHIN_S / 4)
+        began = time.monotonic()
+        page = Browse(watched, keyspace, TODAY).page(rare, None)
+        assert time.monotonic() - began < browse.PAGE_WITHIN_S + browse.PAGE_WITHIN_S / 4 + SLACK_S
+        assert len(watched.did) <= 5
+        assert page.after is not None
+        assert page.looked_to == page.after.month > "1990"
+        slow = Browse(Watched(session, slow_s=browse.COUNT_WITHIN_S / 4), keyspace, TODAY)
+        assert slow.count(Wanted(nat="FR", ages=(100, 108))) is None, "not in the time a page may take"
+    everybody = {row["uuid"] for row in everything(look, rare)}
+    rest: set[Any] = {row["uuid"] for row in page.rows}
+    place: Place | None = page.after
+    while place is not None:
+        page = look.page(rare, place)
+        rest, place = rest | {row["uuid"] for row in page.rows}, page.after
+    assert rest == everybody
+    assert len(everybody) > 10
+
+
+def test_however_little_time_there_is_all_pages_hold_everybody_once(look: Browse, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = Wanted(ages=(30, 45))
+    at_ease = [row["uuid"] for row in everything(look, wanted)]
+    monkeypatch.setattr(browse, "PAGE_WITHIN_S", 0.0)
+    monkeypatch.setattr(browse, "PAGE", 2)
+    assert [row["uuid"] for row in everything(look, wanted)] == at_ease
+
+
+@pytest.mark.parametrize("wanted", [Wanted(ages=(108, 110)), Wanted(nat="FR", ages=(108, 110)), Wanted(ages=(70, 71))])
+def test_ages_are_found_by_the_index_and_not_by_reading_the_table(flow: Flow, wanted: Wanted) -> None:
+    with cassandra_session(flow.settings, "provision") as session:
+        watched = Watched(session, traced=True)
+        Browse(watched, flow.settings.cassandra.keyspace, TODAY).page(wanted, None)
+    assert watched.did
+    for events in watched.did:
+        assert any("profiles_birth_month" in event for event in events), events
 
 
 def test_an_address_is_found_by_its_token_with_all_who_share_it(flow: Flow, look: Browse) -> None:

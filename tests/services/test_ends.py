@@ -12,7 +12,8 @@ from engine.processes import Supervisor
 from engine.settings import Settings
 from tests.lookalike import Lookalike, uuids
 from tests.services.flow import Flow
-from tests.services.producing import Running, Tail, having, until
+from tests.services.producing import Running, Tail, having
+from tests.waiting import until
 
 # kafka-python leaves sockets of connections that were refused to the garbage collector
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900),
@@ -109,12 +110,12 @@ def test_while_kafka_is_away_no_page_is_asked_for_and_none_is_left_out(stack: Se
         slow = having(flow.settings, source="randomuser", seed="aw4y", page=40, rate=80.0)
         slow = slow.model_copy(update={"randomuser": slow.randomuser.model_copy(update={"base_url": api.url})})
         with Running(slow, limit=800) as running:
-            until(lambda: len(api.asked) >= 3, "some pages")
+            until("some pages", lambda: len(api.asked) >= 3)
             processes.stop("kafka")
             try:
-                until(lambda: any(one.startswith("Waiting for Kafka") for one in running.said), "the wait being said")
+                until("the wait being said", lambda: any(one.startswith("Waiting for Kafka") for one in running.said))
                 asked, began = len(api.asked), datetime.now(UTC)
-                until(lambda: datetime.now(UTC) - began > timedelta(seconds=12), "some tries")
+                until("some tries", lambda: datetime.now(UTC) - began > timedelta(seconds=12))
                 assert len(api.asked) == asked, "nothing is asked for that could not be delivered"
             finally:
                 processes.start("kafka")

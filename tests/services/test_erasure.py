@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import TopicPartition
@@ -9,6 +11,7 @@ from kafka import TopicPartition
 from engine.clients import kafka_consumer
 from engine.person import NATIONALITIES
 from engine.settings import Settings
+from engine.stores.dead_letters import DeadLetters
 from tests.people import CAPTURED, captured
 from tests.services.flow import Flow
 
@@ -72,6 +75,39 @@ def test_a_repeat_in_the_same_batch_as_the_command_stays_out(flow: Flow) -> None
     assert users(flow) == 112
 
 
+def test_what_is_no_person_and_theirs_becomes_no_letter_and_what_is_another_persons_does(flow: Flow, tmp_path: Path) -> None:
+    before, theirs, other = flow.documents("batches"), captured("1.4")[0], captured("1.4")[5]
+    bad, others_bad = json.dumps({**theirs, "gender": "NONE"}).encode(), json.dumps({**other, "gender": "NONE"}).encode()
+    for key, value in ((ERASED, bad), (ERASED, bad[:40]), ("nobody", bad), (UUIDS[5], others_bad), (ERASED, others_bad)):
+        flow.send(key.encode(), value)
+    flow.quiet()
+    assert [json.loads(letter.value)["login"]["uuid"] for letter in flow.dead_letters()] == [UUIDS[5], UUIDS[5]]
+    counts = [turn["counts"] for number, turn in flow.documents("batches").items() if number not in before]
+    assert [sum(one[name] for one in counts) for name in ("barred", "dead", "new", "changed")] == [3, 2, 0, 0], counts
+    records = _records(flow, ERASED)
+    assert all(values[-1] is None for values in records.values()), "a null lies behind what came under their number"
+    file = tmp_path / "bad.jsonl"
+    file.write_bytes(bad + b"\n" + bad[:-9] + b"\n" + others_bad + b"\n")
+    said = flow.produce(file)
+    assert (said["read"], said["dead"], said["erased_skipped"], said["sent"]) == (3, 0, 2, 1)
+    flow.quiet()
+    assert len(flow.dead_letters()) == 3
+    flow.verified()
+
+
+def test_verify_names_a_letter_of_somebody_who_is_erased(flow: Flow) -> None:
+    letters = DeadLetters(flow.settings, "producer", flow.keys)
+    try:
+        letters.put("people.jsonl:9", "bad", {"phone": ERASED.upper()}, "2026-11-28T00:00:00Z")
+        letters.flush()
+        assert [(one.where, one.what) for one in flow.verify().findings] == [
+            ("letter people.jsonl:9", "it is about somebody who is erased")]
+        letters.remove("people.jsonl:9")
+        letters.flush()
+    finally:
+        letters.close()
+
+
 def test_a_lost_checkpoint_does_not_bring_anybody_back(flow: Flow) -> None:
     assert flow.stop() == 0
     flow.forget_place()
@@ -104,6 +140,20 @@ def test_a_uuid_that_is_none_is_refused_with_a_remedy(flow: Flow) -> None:
 
 def _nulls(flow: Flow) -> set[str]:
     """Uuids the topic of people holds a null for."""
+    return {record.key.decode() for record in _people(flow) if record.value is None}
+
+
+def _records(flow: Flow, uuid: str) -> dict[int, list[bytes | None]]:
+    """What came under a number, by partition, in its order."""
+    found: dict[int, list[bytes | None]] = {}
+    for record in _people(flow):
+        if record.key == uuid.encode():
+            found.setdefault(record.partition, []).append(record.value)
+    return found
+
+
+def _people(flow: Flow) -> list[Any]:
+    """The topic of people."""
     consumer = kafka_consumer(flow.settings, "verify")
     try:
         partitions = [TopicPartition(flow.settings.kafka.topic, number)
@@ -111,10 +161,10 @@ def _nulls(flow: Flow) -> set[str]:
         ends = consumer.end_offsets(partitions)
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
-        found = set()
+        found: list[Any] = []
         while any(consumer.position(place) < ends[place] for place in partitions):
             for records in consumer.poll(timeout_ms=500).values():
-                found |= {record.key.decode() for record in records if record.value is None}
+                found += records
         return found
     finally:
         consumer.close()

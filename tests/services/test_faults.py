@@ -1,4 +1,7 @@
-"""The short form of `make proof-faults`: a few faults on real processes, on an installation of its own."""
+"""The short form of `make proof-faults`: a few faults on real processes, on an installation of its own.
+
+It takes minutes all the same, so `make proof-services` runs it; `make test` has kills and outages one by one (test_flow,
+test_single_writer, test_outages)."""
 
 from pathlib import Path
 
@@ -11,6 +14,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 SHORT = ["stop mongo", "kill stream"]
 
 
+@pytest.mark.proof
 def test_nothing_is_lost_or_counted_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROLLCALL_HOME", "set by the run, and back again after the test")
     said: list[str] = []

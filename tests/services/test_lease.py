@@ -126,12 +126,29 @@ def test_a_turn_is_not_begun_by_a_holder_who_was_passed_while_it_opened_it(datab
 
 def test_figures_of_a_former_holder_do_not_replace_later_ones(database: Database[dict[str, Any]]) -> None:
     status = Status(database)
-    status.closed(Figures(200, 5, {"read": 7}), "c", {"0": 70}, lambda ends: 0, False)
+    status.closed(Figures(200, 5, {"read": 7}), "c", {"0": 70}, lambda ends: 0, False, 2)
     with pytest.raises(LeaseLost):
-        status.closed(Figures(100, 4, {"read": 3}), "c", {"0": 30}, lambda ends: 0, False)
+        status.closed(Figures(100, 4, {"read": 3}), "c", {"0": 30}, lambda ends: 0, False, 1)
     kept = status.read("figures")
     assert kept is not None
     assert (kept["turn"], kept["offsets"], kept["totals"]) == (200, {"0": 70}, {"read": 7})
+
+
+def test_totals_outlast_a_turn_that_counts_less(database: Database[dict[str, Any]]) -> None:
+    status = Status(database)
+    for turn, counts in ((100, {"read": 7, "dead": 2}), (200, {"dead": 0, "commands": 1}), (300, {"read": 3, "dead": 1})):
+        kept = status.closed(Figures(turn, None, counts), "c", {}, lambda ends: 0, False, 1)
+        assert kept["totals"]["read"] >= 7
+    assert kept["totals"] == {"read": 10, "dead": 3, "commands": 1}
+
+
+def test_an_idle_turn_says_nothing_of_what_was_read(database: Database[dict[str, Any]]) -> None:
+    status = Status(database)
+    read = status.closed(Figures(100, 4), "c", {"0": 70}, lambda ends: 0, False, 1)["read"]
+    assert read["lease"] == 1
+    assert status.closed(Figures(200, None), "c", {}, lambda ends: 0, False, 2)["read"] == read
+    assert status.closed(Figures(300, 5), "c", {"0": 80}, lambda ends: 0, False, 2)["read"]["lease"] == 2
+    assert status.closed(Figures(400, None), "another", {}, lambda ends: 0, False, 2)["read"] is None
 
 
 def test_a_holder_that_is_dead_but_not_buried_is_passed_at_once(database: Database[dict[str, Any]]) -> None:

@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from kafka import TopicPartition
 
 from engine.clients import kafka_admin, kafka_consumer
 from engine.errors import LeaseHeld, OffsetsLost
+from engine.provision import provision
+from engine.rights import restore
 from engine.settings import Settings
 from tests.people import generated
 from tests.services.flow import Flow
@@ -95,3 +98,33 @@ def test_lost_offsets_stop_the_stream_are_written_down_and_passed_over(flow: Flo
     assert "Nothing is lost" in again.stdout
     assert len(flow.documents("losses")) == 2
     assert re.search(r"recounted", flow.log.read_text())
+
+
+def test_after_a_loss_of_kafka_what_comes_is_newer_than_the_rows(flow: Flow) -> None:
+    before, changed = flow.rows(), generated()[0]
+    assert changed["login"]["uuid"] in before
+    with closing(kafka_admin(flow.settings, "provision")) as admin:
+        admin.delete_topics([flow.settings.kafka.topic])
+    flow.until("the topic is gone", lambda: not topics_of(flow))
+    provision(flow.settings, lambda _: None)
+    flow.until("the topic is there again", lambda: topics_of(flow))
+    said: list[str] = []
+    assert restore.check(flow.settings, 240, said.append, flow.start).ok
+    assert any("is not the topic that the rows were made of" in line for line in said)
+    assert set(flow.rows()) == set(before)
+    flow.send(changed["login"]["uuid"].encode(), json.dumps({**changed, "phone": "0479-new"}).encode())
+    flow.quiet()
+    assert flow.rows()[changed["login"]["uuid"]]["phone"] == "0479-new"
+    assert flow.stop() == 0
+    flow.verified()
+    said.clear()
+    assert restore.check(flow.settings, 240, said.append, flow.start).ok
+    assert not any("is not the topic" in line for line in said), "now it is"
+    assert flow.stop() == 0
+    flow.verified()
+
+
+def topics_of(flow: Flow) -> bool:
+    """Whether the topic of people is there."""
+    with closing(kafka_consumer(flow.settings, "verify")) as consumer:
+        return bool(consumer.partitions_for_topic(flow.settings.kafka.topic))

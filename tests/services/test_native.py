@@ -10,17 +10,20 @@ import pymongo
 import pymongo.errors
 import pytest
 from kafka import KafkaAdminClient
+from kafka.admin import UserScramCredentialDeletion, UserScramCredentialUpsertion
 from kafka.errors import KafkaError
 
 from engine import secrets
 from engine import stack as stacks
-from engine.clients import cassandra_session, kafka_producer, mapped
-from engine.errors import RollcallError
-from engine.native import cassandra
-from engine.processes import left_over
+from engine.clients import cassandra_session, kafka_admin, kafka_producer, mapped
+from engine.errors import RollcallError, SignInRefused, StoreAway
+from engine.native import cassandra, kafka
+from engine.processes import Supervisor, left_over
+from engine.provision.changes import settled
 from engine.settings import Settings
 from tests import command_lines
 from tests.conftest import FirstStart
+from tests.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -47,19 +50,48 @@ def test_securing_again_changes_nothing(stack: Settings) -> None:
 
 def test_kafka_refuses_who_does_not_sign_in(stack: Settings) -> None:
     with pytest.raises(KafkaError):
-        KafkaAdminClient(bootstrap_servers=stack.kafka.bootstrap, security_protocol="PLAINTEXT",
+        KafkaAdminClient(bootstrap_servers=stack.kafka_address, security_protocol="PLAINTEXT",
                          bootstrap_timeout_ms=3000, request_timeout_ms=3000)
 
 
+LEFT = ("acc-ada", "acc-author", "acc-keeper", "acc-reader", "acc-shipping", "acc-two", "acc-writer", "case-one", "case-other",
+        "newcomer")
+"""Users with whom Kafka 4.3.1, started again without a snapshot, forgets every other: which do that lies in their hashes."""
+
+
+@pytest.mark.timeout(300)
+def test_kafka_knows_its_users_after_one_was_deleted_and_it_was_started_again(stack: Settings) -> None:
+    admin = kafka_admin(stack, "provision")
+    for name in LEFT:
+        admin.alter_user_scram_credentials([UserScramCredentialUpsertion(name, "SCRAM-SHA-256", "a word")])
+        admin.alter_user_scram_credentials([UserScramCredentialDeletion(name, "SCRAM-SHA-256")])
+    admin.close()
+    folder = stack.data / "kafka" / "__cluster_metadata-0"
+    settled(lambda: any(not path.name.startswith("0" * 20) for path in folder.glob("*.checkpoint")), "No snapshot", 150)
+    processes = Supervisor(stack)
+    processes.stop("kafka")
+    processes.start("kafka")
+    settled(lambda: knows(stack), "Kafka does not let us sign in", 60)
+
+
+def knows(settings: Settings) -> bool:
+    """Whether Kafka answers and knows us; a moment after a start it may not yet."""
+    try:
+        kafka.probe(settings)
+    except (StoreAway, SignInRefused):
+        return False
+    return True
+
+
 def test_mongo_refuses_who_does_not_sign_in(stack: Settings) -> None:
-    with pymongo.MongoClient[dict[str, object]](stack.mongo.host, stack.mongo.port, timeoutMS=5000) as client, \
+    with pymongo.MongoClient[dict[str, object]](stack.mongo_uri, timeoutMS=5000) as client, \
             pytest.raises(pymongo.errors.OperationFailure, match="requires authentication"):
         client.list_database_names()
 
 
 def test_mongo_refuses_a_wrong_password_after_a_restart_without_its_setup(stack: Settings) -> None:
     with pymongo.MongoClient[dict[str, object]](
-            stack.mongo.host, stack.mongo.port, username="provision", password="wrong", authSource="admin",
+            stack.mongo_uri, username="provision", password="wrong", authSource="admin",
             timeoutMS=5000) as client, pytest.raises(pymongo.errors.OperationFailure, match="Authentication failed"):
         client.list_database_names()
 
@@ -73,7 +105,7 @@ def test_no_password_was_ever_on_a_command_line(first_start: FirstStart) -> None
 def test_the_search_of_command_lines_finds_a_planted_password() -> None:
     planted = {"canary": "5f0c1d2e-canary"}
     with subprocess.Popen([sys.executable, "-c", "input()", planted["canary"]], stdin=subprocess.PIPE) as process:
-        assert holders(command_lines.now(), planted)
+        until("its command line is there", lambda: holders(command_lines.now(), planted))    # a moment after it was started
         process.kill()
 
 

@@ -9,16 +9,21 @@ from typing import Any
 
 import pytest
 
+from bench.installation import free_ports
 from engine.clients import mongo_client
+from engine.metrics import StreamMetrics
 from engine.secrets import PRINCIPALS, password
 from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
 from tests import command_lines
 from tests.people import captured
 from tests.services.flow import Flow
+from tests.test_metrics import parsed, scraped
+from tests.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
+UUIDS = ("11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222")
 CITY = "Canarytown"    # kept in clear by the catalogue: what the search must find
 PERSONAL = ("Zanzibarina", "Quetzalkova", "canary.person@example.com", "Canary Birdcage Lane", "0479-000-777", "1971-02-03")
 LOGIN = ("canary-password", "canary-salt", "canary-md5", "canary-username")
@@ -36,8 +41,9 @@ def person(uuid: str, **changes: Any) -> bytes:
 @pytest.fixture(scope="module")
 def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flow]:
     """A flow through which the canary went: as a row, as a dead letter, as one erased, with errors on the way."""
-    good, bad = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
-    with Flow(stack, tmp_path_factory.mktemp("clear"), "clear") as made:
+    good, bad = UUIDS
+    shown = {"metrics": {"serve": True, "stream_port": free_ports(1)[0]}}
+    with Flow(stack, tmp_path_factory.mktemp("clear"), "clear", shown) as made:
         made.start()
         made.send(good.encode(), person(good))
         made.send(bad.encode(), person(bad, email="no address of " + PERSONAL[2].replace("@", " ")))
@@ -86,6 +92,22 @@ def test_documents_hold_no_person(flow: Flow) -> None:
         everything = [repr(list(database[name].find({}))).encode() for name in database.list_collection_names()]
     assert holds(everything, ["example.com"]) == {"example.com"}
     assert holds(everything, [*PERSONAL, *LOGIN]) == set()
+
+
+def test_metrics_are_the_figures_of_the_status_and_hold_no_person(flow: Flow) -> None:
+    port = flow.settings.metrics.stream_port
+    flow.send(UUIDS[0].encode(), person(UUIDS[0]))
+    until("the turn that runs", lambda: parsed(scraped(port))["rollcall_stream_running_turn_seconds"] > 0, every_s=0.02)
+    flow.quiet()
+    until("its end", lambda: parsed(scraped(port))["rollcall_stream_running_turn_seconds"] == 0)
+    text = scraped(port)
+    assert holds([text.encode()], ["rollcall_stream_rows_new_total"]) == {"rollcall_stream_rows_new_total"}
+    assert holds([text.encode()], [*PERSONAL, *LOGIN, *UUIDS, CITY, "canary", *secrets(flow)]) == set()
+    found, figures = parsed(text), flow.documents("pipeline_status")["figures"]
+    assert {key: found[f"rollcall_stream_{name}_total"] for key, (name, _) in StreamMetrics.COUNTERS.items()} == {
+        **dict.fromkeys(StreamMetrics.COUNTERS, 0), **figures["totals"]}
+    assert (figures["totals"]["new"], found["rollcall_stream_lag_records"]) == (1, 0)
+    assert {name.partition("=")[2] for name in found if "step_seconds_count" in name} >= set(figures["seconds"])
 
 
 def test_dead_letters_are_sealed_and_hold_no_login_when_opened(flow: Flow, stack: Settings) -> None:

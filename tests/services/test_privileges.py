@@ -16,8 +16,8 @@ from cassandra import protocol as cassandra_protocol
 from kafka import TopicPartition
 
 from engine import topics
-from engine.clients import cassandra_session, kafka_consumer, kafka_producer, mapped
-from engine.errors import SignInRefused
+from engine.clients import cassandra_session, kafka_admin, kafka_consumer, kafka_producer, mapped
+from engine.errors import SignInRefused, StoreAway
 from engine.provision.changes import settled
 from engine.sealing import KeyRing, ensure_keys, load_keys
 from engine.settings import Settings
@@ -30,7 +30,8 @@ MAY_WRITE = {("producer", "people"), ("producer", "dead"), ("stream", "people"),
 MAY_READ = {("stream", "people"), ("stream", "control"), ("verify", "people"), ("verify", "control"),
             ("verify", "dead"), ("redrive", "people"), ("redrive", "dead"), ("console", "dead"),
             ("inspector", "people"), ("inspector", "dead")}
-KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive", "console", "inspector")
+MAY_END = {("governance", "people"), ("governance", "dead")}
+KAFKA_USERS = ("producer", "stream", "governance", "verify", "redrive", "console", "inspector", "gatekeeper")
 TOPICS = ("people", "control", "dead")
 EACH = [(user, topic) for user in KAFKA_USERS for topic in TOPICS]
 
@@ -85,6 +86,30 @@ def test_who_may_read_which_topic(stack: Settings, user: str, topic: str) -> Non
     else:
         with pytest.raises(SignInRefused, match=f"refuses {user} .*TopicAuthorizationFailedError"):
             read_first(stack, user, topic_name(stack, topic))
+
+
+def end_none(settings: Settings, user: str, topic: str) -> None:
+    """Ends the records before the first one there is."""
+    place = TopicPartition(topic, 0)
+    watcher = kafka_consumer(settings, "verify")
+    first = int(watcher.beginning_offsets([place])[place])
+    watcher.close()
+    admin = kafka_admin(settings, user)
+    try:
+        with mapped("trying to end records", user):
+            admin.delete_records({place: first})
+    finally:
+        admin.close()
+
+
+@pytest.mark.parametrize(("user", "topic"), EACH)
+def test_who_may_end_records_of_which_topic(stack: Settings, user: str, topic: str) -> None:
+    if (user, topic) in MAY_END:
+        end_none(stack, user, topic_name(stack, topic))
+    else:
+        # from who may not even see a topic the broker hides that there is one
+        with pytest.raises((SignInRefused, StoreAway), match=r"AuthorizationFailedError|UnknownTopicOrPartitionError"):
+            end_none(stack, user, topic_name(stack, topic))
 
 
 SELECT_ROW = "SELECT uuid, nat, email, full_name FROM {ks}.profiles WHERE uuid = 6ba7b810-9dad-11d1-80b4-00c04fd430c8"
@@ -156,6 +181,25 @@ def test_who_lacks_unmask_sees_null_for_personal_columns(stack: Settings, one_ro
             "A role without UNMASK saw more than null")
     for role in ("fence", "verify", "officer"):
         assert row(role) == ("FR", b"\x01", b"\x02")
+
+
+def test_who_lacks_unmask_sees_null_where_something_was_rectified(stack: Settings) -> None:
+    table, who = f"{stack.cassandra.keyspace}.markers", f"test-{uuid.uuid4()}"
+
+    def row(role: str) -> tuple[Any, ...]:
+        with cassandra_session(stack, role) as session:
+            return tuple(session.execute(f"SELECT rectified, pins FROM {table} WHERE suppression = %s", (who,)).one())
+
+    with cassandra_session(stack, "provision") as session:
+        session.execute(f"INSERT INTO {table} (suppression, erased, restricted, rectified, pins) "
+                        "VALUES (%s, false, false, 7, 0x01)", (who,))
+        try:
+            settled(lambda: all(row(role) == (7, None) for role in ("producer", "governance", "redrive", "inspector")),
+                    "A role without UNMASK saw more than null")
+            for role in ("fence", "verify"):
+                assert row(role) == (7, b"\x01")
+        finally:
+            session.execute(f"DELETE FROM {table} WHERE suppression = %s", (who,))
 
 
 @pytest.mark.parametrize("column", [column.name for column in PROFILES.columns if column.masked])

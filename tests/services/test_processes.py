@@ -3,8 +3,6 @@
 import os
 import signal
 import stat
-import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -15,16 +13,9 @@ from engine.errors import PortTaken, ServerFailed
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.settings import Settings
 from engine.stores.audit import AuditLog
+from tests.waiting import until
 
 pytestmark = pytest.mark.services
-
-
-def wait_for(condition: Callable[[], bool], limit_s: float = 30) -> None:
-    """Waits until a condition holds; fails when it does not within the limit."""
-    limit = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < limit, "not within the limit"
-        time.sleep(0.1)
 
 
 def written(settings: Settings, word: str) -> None:
@@ -78,7 +69,7 @@ def test_a_killed_server_is_started_again(stack: Settings) -> None:
     before = processes.status()["mongo"].pid
     assert before
     os.kill(before, signal.SIGKILL)
-    wait_for(lambda: processes.status()["mongo"].pid not in (None, before))
+    until("another one runs", lambda: processes.status()["mongo"].pid not in (None, before), 30)
     processes.wait_running("mongo")
 
 
@@ -119,7 +110,7 @@ def test_servers_come_back_with_their_data_after_the_supervisor_was_killed(
     processes.wait_running("view")
     pid = int((stack.run / "supervisord.pid").read_text())
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not processes.alive())
+    until("the supervisor is gone", lambda: not processes.alive(), 30)
     orphans = {process.pid for process in left_over(stack)}
     assert len(orphans) > len(SERVERS)
     said: list[str] = []

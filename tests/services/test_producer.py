@@ -29,7 +29,8 @@ from engine.stores.dead_letters import DeadLetters
 from governance.catalogue import LOGIN_SECRETS
 from tests.lookalike import Lookalike, uuids
 from tests.people import CAPTURED, GENERATED, captured, generated
-from tests.services.producing import Running, Tail, having, heartbeat, letters, replayed, run, sent, until
+from tests.services.producing import Running, Tail, having, heartbeat, letters, replayed, run, sent
+from tests.waiting import until
 
 pytestmark = pytest.mark.services
 
@@ -192,14 +193,14 @@ def test_who_is_erased_is_read_again_while_people_flow(
             assert running.result is None, running.said
             records = tail.read()
         markers(records[0].key.decode(), True)
-        until(lambda: heartbeat(settings).get("skipped", 0) > 0 and running.result is None, "the person being skipped")
+        until("the person being skipped", lambda: heartbeat(settings).get("skipped", 0) > 0 and running.result is None)
         assert running.stopped().erased_skipped > 0
 
 
 def test_cassandra_is_waited_for_visibly_and_the_wait_can_be_stopped(settings: Settings, tail: Tail) -> None:
     away = settings.model_copy(update={"cassandra": settings.cassandra.model_copy(update={"port": free_ports(1)[0]})})
     with Running(having(away, source="replay", file=str(CAPTURED["1.2"]))) as running:
-        until(lambda: heartbeat(settings).get("state", "").startswith("waiting for Cassandra since 2"), "the wait seen")
+        until("the wait seen", lambda: heartbeat(settings).get("state", "").startswith("waiting for Cassandra since 2"))
         assert "Waiting for Cassandra: Cassandra does not answer" in running.said[0]
         assert running.stopped() == Produced()
     assert tail.read() == []
@@ -220,11 +221,11 @@ def test_a_broker_that_goes_and_comes_back_loses_no_person_and_no_order(settings
     changing = changing.model_copy(
         update={"synthetic": changing.synthetic.model_copy(update={"repeats": 0.2, "updates": 0.5})})
     with Running(changing, limit=6000) as running:
-        until(lambda: sent(settings, "synthetic:away:") > 500, "people being sent")
+        until("people being sent", lambda: sent(settings, "synthetic:away:") > 500)
         supervisor.stop("kafka")
         try:
-            until(lambda: any(one.startswith("Waiting for Kafka") for one in running.said), "the wait being said")
-            until(lambda: heartbeat(settings)["state"].startswith("waiting for Kafka since 2"), "the wait being seen")
+            until("the wait being said", lambda: any(one.startswith("Waiting for Kafka") for one in running.said))
+            until("the wait being seen", lambda: heartbeat(settings)["state"].startswith("waiting for Kafka since 2"))
         finally:
             supervisor.start("kafka")
         done = running.ended()
@@ -248,7 +249,7 @@ def test_the_api_misbehaving_loses_no_page_and_a_restart_goes_on(settings: Setti
             "base_url": api.url, "timeout_s": 0.5, "wait_first_s": 0.05, "wait_most_s": 0.2})})
         api.script += [429, "ok", "garbage", "error", "ok", 500, "slow:1", "cut", "ok"]
         with Running(quick) as running:
-            until(lambda: len(api.asked) > 12, "a dozen requests")
+            until("a dozen requests", lambda: len(api.asked) > 12)
             first = running.stopped()
         said = " ".join(running.said)
         for trouble in ("429", "not JSON", "Uh oh", "500", "no answer within"):
@@ -268,7 +269,7 @@ def test_the_api_misbehaving_loses_no_page_and_a_restart_goes_on(settings: Setti
 def test_stopping_flushes_and_a_restart_leaves_no_person_out(settings: Settings, tail: Tail) -> None:
     made = having(settings, source="synthetic", seed="stop", page=100, rate=300.0)
     with Running(made) as running:
-        until(lambda: sent(settings, "synthetic:stop:") > 200, "two hundred people")
+        until("two hundred people", lambda: sent(settings, "synthetic:stop:") > 200)
         first = running.stopped()
     assert first.read == first.sent
     kept = json.loads((settings.state / "producer-synthetic.json").read_text())

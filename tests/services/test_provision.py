@@ -151,6 +151,8 @@ CHANGES: dict[str, tuple[Callable[[Stores], None], str]] = {
         "index rollcall.profiles_email_domain: made anew"),
     "a mask was dropped": (
         cassandra("ALTER TABLE {ks}.profiles ALTER email DROP MASKED"), "table rollcall.profiles: column email masked"),
+    "a mask of what was rectified was dropped": (
+        cassandra("ALTER TABLE {ks}.markers ALTER pins DROP MASKED"), "table rollcall.markers: column pins masked"),
     "a mask is another": (
         cassandra("ALTER TABLE {ks}.profiles ALTER phone MASKED WITH mask_default()"),
         "table rollcall.profiles: column phone masked"),
@@ -166,7 +168,7 @@ CHANGES: dict[str, tuple[Callable[[Stores], None], str]] = {
     "the compaction is another": (
         cassandra("ALTER TABLE {ks}.profiles WITH compaction = {{'class': 'SizeTieredCompactionStrategy'}}"),
         "table rollcall.profiles: compaction set to "
-        "{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'L4'}"),
+        "{'class': 'UnifiedCompactionStrategy', 'scaling_parameters': 'T4'}"),
     "a permission is missing": (
         cassandra("REVOKE UNMASK ON {ks}.profiles FROM verify"),
         "Cassandra role verify: granted UNMASK on table rollcall.profiles"),

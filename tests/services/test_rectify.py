@@ -10,6 +10,7 @@ from engine import commands
 from engine.clients import cassandra_session
 from engine.person import NATIONALITIES, Cell
 from engine.settings import Settings
+from governance.masking import HIDDEN_DOMAIN
 from tests.people import CAPTURED, captured
 from tests.services.flow import Flow
 
@@ -70,6 +71,24 @@ def test_a_later_record_of_the_source_changes_only_what_is_not_pinned(flow: Flow
     row = flow.rows()[UUID]
     assert (row["phone"], row["nat"], row["full_name"], row["rectified"]) == ("112", "FR", FOLLOW["full_name"], later)
     assert row["pinned"] == {*FOLLOW["pinned"], "phone"}    # type: ignore[misc]
+    flow.verified()
+
+
+def test_a_domain_of_her_own_is_hidden_by_whatever_makes_it_hers(flow: Flow) -> None:
+    """The row is corrected in an idle turn, by its pins and by what it seals; counts follow, and so would her record."""
+    whose, hidden = captured("1.4")[2], Cell("users_by_email_domain", HIDDEN_DOMAIN)
+    uuid, last = whose["login"]["uuid"], "Quillfeather"
+    before = flow.cells()[Cell("users_by_email_domain", whose["email"].rpartition("@")[2])]
+    rectify(flow, uuid, {"email": f"me@{last}.name"})
+    assert flow.rows()[uuid]["email_domain"] == f"{last.lower()}.name"
+    rectify(flow, uuid, {"name": {"first": "Ada", "last": last}})
+    assert (flow.rows()[uuid]["email_domain"], flow.cells()[hidden]) == (HIDDEN_DOMAIN, 1)
+    rectify(flow, uuid, {"name": {"first": "Ada", "last": "Name-Less"}})
+    assert flow.rows()[uuid]["email_domain"] == HIDDEN_DOMAIN    # `name` is a label of it
+    rectify(flow, uuid, {"name": {"first": "Ada", "last": "Byron"}})
+    cells = flow.cells()
+    assert (flow.rows()[uuid]["email_domain"], cells.get(hidden, 0)) == (f"{last.lower()}.name", 0)
+    assert cells[Cell("users_by_email_domain", whose["email"].rpartition("@")[2])] == before - 1
     flow.verified()
 
 

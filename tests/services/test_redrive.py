@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
+from engine import commands
 from engine.clients import kafka_consumer, kafka_producer
+from engine.dead_letters.alone import alone
 from engine.dead_letters.claim import Claim, claimed
 from engine.dead_letters.discard import discard
 from engine.dead_letters.redrive import BARRED, FAILED, READY, Redriven, redrive
 from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
-from engine.stores.dead_letters import ACCEPTED, DISCARDED, MARK, OVERTAKEN, REFUSED, DeadLetter, DeadLetters
+from engine.stores.dead_letters import ACCEPTED, DISCARDED, MARK, OVERTAKEN, REFUSED, SENT, DeadLetter, DeadLetters, Mark
 from tests.people import Person, generated
 from tests.proof import Proof
 from tests.services.flow import Flow
+from tests.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -148,15 +151,17 @@ def _killed_when(flow: Flow, what: str, condition: Callable[[Counter[str]], bool
     for place, end in consumer.end_offsets(places).items():
         consumer.seek(place, end)
     seen: Counter[str] = Counter()
+
+    def come() -> bool:
+        for record in (record for some in consumer.poll(timeout_ms=20).values() for record in some):
+            seen["people" if record.topic == topic else MARK if record.key.startswith(MARK.encode()) else "letter"] += 1
+            if record.key.startswith(MARK.encode()):
+                seen[json.loads(flow.keys.open_dead_letter(record.value, record.key.decode()))["state"]] += 1
+        return condition(seen)
+
     command = [sys.executable, "-m", "engine.cli", "dead-letters", "redrive", "--all", "--yes"]
     with subprocess.Popen(command, cwd=CLONE, env=flow.environment(), stderr=subprocess.PIPE) as running:
-        limit = time.monotonic() + WITHIN_S
-        while running.poll() is None and not condition(seen):
-            assert time.monotonic() < limit, what
-            for record in (record for some in consumer.poll(timeout_ms=20).values() for record in some):
-                seen["people" if record.topic == topic else MARK if record.key.startswith(MARK.encode()) else "letter"] += 1
-                if record.key.startswith(MARK.encode()):
-                    seen[json.loads(flow.keys.open_dead_letter(record.value, record.key.decode()))["state"]] += 1
+        until(what, lambda: running.poll() is not None or come(), WITHIN_S, every_s=0)
         running.kill()
         running.wait()
     consumer.close()
@@ -228,10 +233,12 @@ def test_one_that_fails_again_stays_one_letter_with_its_history(flow: Flow) -> N
     flow.quiet()
     ((place, letter),) = letters(flow, 6).items()
     for attempt in (1, 2):
-        assert redriven(flow, 6).counts == {FAILED: 1}
+        done = redriven(flow, 6)
+        assert done.counts == {FAILED: 1}
         flow.quiet()
         ((again, now),) = letters(flow, 6).items()
         assert (again, now.first_append, now.attempts, now.state) == (place, letter.first_append, attempt, "waiting")
+        assert done.outcomes[0].why == now.reason
     assert "e-mail" in now.reason or "email" in now.reason
     assert len(records_of(flow, uuid(6, 1))) == 3    # nothing sends it by itself
     flow.verified()
@@ -259,12 +266,15 @@ def test_a_claim_that_no_redrive_of_ours_made_overwrites_nobodys_letter(flow: Fl
 def test_who_is_erased_stays_so_and_the_letter_stays(flow: Flow) -> None:
     append(flow, [marred(person(8, number)) for number in (1, 2)])
     flow.quiet()
-    flow.rollcall("erase", uuid(8, 1))
-    flow.rollcall("erase", uuid(8, 2))
+    for number in (1, 2):    # the command alone: `rollcall erase` would take the letters away
+        commands.send(flow.settings, flow.keys, "erase", uuid(8, number))
     flow.rollcall("lift", uuid(8, 2))    # only records newer than the lift count
     assert redriven(flow, 8).counts == {BARRED: 2}
     assert len(letters(flow, 8)) == 2
     assert _rows(flow, 8) == set()
+    flow.rollcall("erase", uuid(8, 1))
+    ((_, left),) = letters(flow, 8).items()
+    assert uuid(8, 2).encode() in left.value
 
 
 def test_discarded_letters_are_gone_and_stay_gone_when_the_topic_is_read_again(flow: Flow) -> None:
@@ -272,6 +282,7 @@ def test_discarded_letters_are_gone_and_stay_gone_when_the_topic_is_read_again(f
                   for number in range(3)])
     flow.quiet()
     places = sorted(letters(flow, 9))
+    before = dead_letters.read(flow.settings, "verify", flow.keys).counts[DISCARDED]
     flow.rollcall("dead-letters", "discard", *places, code=2)    # without a reason
     dry = json.loads(flow.rollcall("dead-letters", "discard", *places[:2], "--because", "test", "--json").stdout)
     assert (dry["done"], dry["letters"]) == (False, 2)
@@ -279,7 +290,7 @@ def test_discarded_letters_are_gone_and_stay_gone_when_the_topic_is_read_again(f
     flow.rollcall("dead-letters", "discard", *places[:2], "--because", "nobody's", "--yes")
     assert sorted(letters(flow, 9)) == places[2:]
     assert set(places[:2]) & set(dead_letters.read(flow.settings, "verify", flow.keys).letters) == set()
-    (kept,) = flow.documents("discards").values()
+    (kept,) = [one for one in flow.documents("discards").values() if one["because"] == "nobody's"]
     assert (kept["because"], kept["letters"], kept["places"], kept["done"]) == ("nobody's", 2, places[:2], True)
     assert kept["by"]
     assert kept["at"].tzinfo
@@ -292,7 +303,7 @@ def test_discarded_letters_are_gone_and_stay_gone_when_the_topic_is_read_again(f
     assert set(places[:2]) <= set(box.letters)    # the stream has put them again,
     assert sorted(letters(flow, 9)) == places[2:]    # and they are known as handled,
     flow.verified()
-    assert box.counts[DISCARDED] == 2
+    assert box.counts[DISCARDED] == before + 2
     flow.rollcall("dead-letters", "redrive", places[2], "--yes")
     assert set(places[:2]) & set(dead_letters.read(flow.settings, "verify", flow.keys).letters) == set()    # and taken away
 
@@ -349,3 +360,38 @@ def test_a_redrive_that_the_stream_does_not_answer_changes_nothing_and_says_so(f
     assert set(letters(flow, 11)) == {place}
     said = json.loads(flow.rollcall("dead-letters", "redrive", place, "--yes", "--json").stdout)
     assert said["counts"] == {ACCEPTED: 1}
+
+
+def test_a_letter_under_way_is_not_discarded_until_a_redrive_has_ended_it(flow: Flow) -> None:
+    append(flow, [marred(person(13, number)) for number in (1, 2)])
+    flow.quiet()
+    here, erased = sorted(letters(flow, 13).values(), key=lambda letter: uuid(13, 2).encode() in letter.value)
+    dead = DeadLetters(flow.settings, "redrive", flow.keys)    # as a redrive leaves them that was killed after its marks
+    for letter in (here, erased):
+        dead.mark(Mark(letter.place, SENT, 1, letter.first_append, since={"0": 0}))
+    dead.flush()
+    dead.close()
+    options = ("discard", here.place, erased.place, "--because", "test", "--yes")
+    said = json.loads(flow.rollcall("dead-letters", *options, "--json").stdout)
+    assert (said["letters"], said["under_way"]) == (0, 2)
+    assert {letter.state for letter in letters(flow, 13).values()} == {SENT}
+    flow.rollcall("erase", uuid(13, 2), code=75)    # a letter of theirs is being redriven: first it ends, then they are erased
+    commands.send_erasures(flow.settings, flow.keys, [uuid(13, 2)], "sent before the redrive was killed")
+    flow.quiet()
+    assert redriven(flow, 13).counts == {ACCEPTED: 1, BARRED: 1}
+    ((place, letter),) = letters(flow, 13).items()
+    assert (place, letter.state) == (erased.place, "waiting")
+    assert "1 letters are discarded" in flow.rollcall("dead-letters", "discard", place, "--because", "test", "--yes").stdout
+    assert letters(flow, 13) == {}
+
+
+def test_a_second_act_is_refused_and_a_dry_run_is_not(flow: Flow) -> None:
+    append(flow, [marred(person(14, 1))])
+    flow.quiet()
+    (place,) = letters(flow, 14)
+    with alone(flow.settings):
+        for act in (("redrive", place), ("discard", place, "--because", "test")):
+            assert "already" in flow.rollcall("dead-letters", *act, "--yes", code=75).stderr
+            flow.rollcall("dead-letters", *act)
+    assert [letter.state for letter in letters(flow, 14).values()] == ["waiting"]
+    assert redriven(flow, 14).counts == {ACCEPTED: 1}

@@ -21,13 +21,15 @@ from kafka.admin import (
 )
 
 from engine.clients import cassandra_session, kafka_admin, mongo_client
-from engine.compliance.checks import checked, well
+from engine.compliance import retention, sheets
+from engine.compliance.checks import MEASUREMENT, checked, well
 from engine.compliance.register import Register, RegisterRefused, StaleEdit
 from engine.provision.changes import settled
 from engine.settings import Settings
 from engine.stores.records import REGISTER, Record, Records, Stale
-from governance.register import CONTENT, Entry, State, entries, entry
+from governance.register import CONTENT, Derived, Entry, State, entries, entry
 from governance.register_checks import Level
+from tests.governance.test_register import BY_HAND
 from tests.people import GENERATED, generated
 from tests.services.flow import Flow
 
@@ -56,7 +58,13 @@ def register(flow: Flow) -> Iterator[Register]:
 def test_what_is_set_up_agrees_with_what_is_published(flow: Flow) -> None:
     found = json.loads(flow.rollcall("register", "check", "--json").stdout)
     assert found["ok"]
-    assert {finding["where"] for finding in found["findings"]} == {"Art. 30(1)(a)"}, "the parties are the demonstration's"
+    assert {finding["where"] for finding in found["findings"]} == {"Art. 30(1)(a)", *BY_HAND, MEASUREMENT}
+    with Records.opened(flow.settings) as records:
+        assert sheets.derived(flow.settings, Register(records).in_force())[ENTRY].adheres is None, "nothing was measured yet"
+        retention.measure(flow.settings, "ada")
+        assert sheets.derived(flow.settings, Register(records).in_force())[ENTRY] == Derived((), True, "")
+    found = json.loads(flow.rollcall("register", "check", "--json").stdout)
+    assert {finding["where"] for finding in found["findings"]} == {"Art. 30(1)(a)", *BY_HAND}, "and now it was"
 
 
 def cql(flow: Flow, statement: str) -> None:
@@ -119,6 +127,10 @@ SABOTAGE: dict[str, Sabotage] = {
         "cassandra:profiles.email", "should be masked",
         lambda flow: cql(flow, "ALTER TABLE {ks}.profiles ALTER email DROP MASKED"),
         lambda flow: cql(flow, "ALTER TABLE {ks}.profiles ALTER email MASKED WITH mask_null()")),
+    "a mask of pins dropped": (
+        "cassandra:markers.pins", "should be masked",
+        lambda flow: cql(flow, "ALTER TABLE {ks}.markers ALTER pins DROP MASKED"),
+        lambda flow: cql(flow, "ALTER TABLE {ks}.markers ALTER pins MASKED WITH mask_null()")),
     "a TTL changed": (
         "cassandra:sessions", "the table's TTL is 1 h",
         lambda flow: cql(flow, "ALTER TABLE {ks}.sessions WITH default_time_to_live = 3600"),
@@ -145,6 +157,10 @@ SABOTAGE: dict[str, Sabotage] = {
         "mongo:users_by_nationality.names", "no entry of the register speaks of it",
         lambda flow: aggregate(flow, {"$set": {"names": 1, "users": 0, "stamp": 0, "births": {}, "by_gender": {}}}),
         without_aggregate),
+    "a field added deep in an aggregate": (
+        "mongo:users_by_nationality.births.(unknown)", "no entry of the register speaks of it",
+        lambda flow: aggregate(flow, {"$set": {"users": 0, "stamp": 0, "by_gender": {}, "births": {"female": {"Ada": 1}}}}),
+        without_aggregate),
 }
 
 
@@ -153,11 +169,13 @@ def test_what_is_altered_in_the_systems_is_named(flow: Flow, what: str) -> None:
     place, said, alter, mend = SABOTAGE[what]
     alter(flow)
     try:
-        found = [one for one in checked(flow.settings) if one.level is Level.DRIFT]
+        told = json.loads(flow.rollcall("register", "check", "--json", code=1).stdout)
     finally:
         mend(flow)
-    assert any(one.where == place and said in one.what for one in found), found
-    assert all(one.where.startswith(place) or place.startswith(one.where) or said in one.what for one in found), found
+    assert not told["ok"]
+    found = [(one["where"], one["what"]) for one in told["findings"] if one["level"] == Level.DRIFT]
+    assert any(where == place and said in what for where, what in found), found
+    assert all(where.startswith(place) or place.startswith(where) or said in what for where, what in found), found
     settled(lambda: well(checked(flow.settings)), f"it is not well again after: {what}")
 
 
@@ -249,6 +267,49 @@ def test_the_command_shows_edits_and_imports(flow: Flow, tmp_path: Path) -> None
     audited = flow.rollcall("audit", "list", "--containing", "register.").stdout
     assert "register.change" in audited
     assert "register.publish" in audited
+
+
+def test_a_file_that_somebody_has_overtaken_is_refused_and_so_is_none_of_a_version_that_is_not(
+        flow: Flow, register: Register, tmp_path: Path) -> None:
+    file, sheet = tmp_path / "mine.yaml", tmp_path / "register.xlsx"
+    fields = yaml.safe_load(flow.rollcall("register", "show", ENTRY).stdout)
+    there = register.get(ENTRY).newest
+    assert fields["based_on"] == {ENTRY: there.n}
+    flow.rollcall("register", "export", str(sheet), "--as", "ico", "--drafts")
+    fields["entries"][0]["purpose"] = "My purpose"
+    file.write_text(yaml.safe_dump(fields, allow_unicode=True))
+    register.save(there.entry.model_copy(update={"department": "Ada's own"}), there.n, "ada", "moved meanwhile")
+    done = flow.rollcall("register", "import", str(file), "--as", "yaml", "--why", "mine", code=65)
+    assert f"Meanwhile ada saved version {there.n + 1}" in done.stderr
+    assert "They changed department; you changed purpose." in done.stderr
+    assert register.get(ENTRY).newest.n == there.n + 1, "nothing was kept"
+    done = flow.rollcall("register", "import", str(sheet), "--as", "ico", "--why", "untouched")
+    assert f"{ENTRY}: nothing in it is new" in done.stderr, "an old file in which nothing was changed undoes nothing"
+    assert register.get(ENTRY).newest.n == there.n + 1
+    fields["based_on"] = {}
+    file.write_text(yaml.safe_dump(fields, allow_unicode=True))
+    done = flow.rollcall("register", "import", str(file), "--as", "yaml", "--why", "mine")
+    assert f"does not say on which version it is based, so it is a new draft on top of version {there.n + 1}" in done.stderr
+
+
+def test_what_a_shorter_limit_makes_due_is_said_before(flow: Flow, register: Register) -> None:
+    there = register.get("console-and-audit").newest
+    done = flow.rollcall("register", "publish", "console-and-audit", "--why", "as it is", "--dry-run")
+    assert "nothing was published, and it would make nothing due" in done.stdout
+    stream = register.get(ENTRY).newest
+    fields = stream.entry.model_dump(mode="json")
+    for item in fields["items"]:
+        for limit in item["retention"]:
+            if limit["enforced_by"] in ("expire", "topic"):
+                limit["period"] = {"count": 1, "unit": "hours"}
+    register.save(entry(fields), stream.n, "ada", "an hour")
+    done = flow.rollcall("register", "publish", ENTRY, "--why", "an hour", "--dry-run")
+    assert "cassandra:profiles: 1 hour" in done.stdout
+    assert "makes 0 rows due that are not due now" in done.stdout
+    assert "kafka:people: 1 hour" in done.stdout
+    assert register.get(ENTRY).newest.n == stream.n + 1, "and not done"
+    assert register.get("console-and-audit").newest.n == there.n
+    register.save(stream.entry, stream.n + 1, "ada", "as it was")
 
 
 def test_a_field_that_the_catalogue_lacks_is_named(flow: Flow) -> None:

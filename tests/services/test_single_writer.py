@@ -28,6 +28,7 @@ from engine.writer.write_order import EPOCH, OpenTurn, WriterState
 from tests.people import generated
 from tests.proof import Proof
 from tests.services.flow import LIMIT_S, Flow
+from tests.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
 
@@ -37,6 +38,9 @@ SMALL_BATCHES = {"ROLLCALL_STREAM__MAX_OFFSETS_PER_TRIGGER": "400"}
 AS_DELIVERED = {"ROLLCALL_STREAM__LEASE_S": "15", "ROLLCALL_KAFKA__REQUEST_TIMEOUT_S": "10",
                 "ROLLCALL_CASSANDRA__REQUEST_TIMEOUT_S": "10", "ROLLCALL_MONGO__REQUEST_TIMEOUT_S": "10"}
 """The times that decide how soon a dead stream is passed, as settings.py has them; the flow's own are shorter."""
+
+OFTEN_S = 0.005
+"""How often is looked for a moment that is short."""
 
 PAUSES = 3
 """Turns that may close in the moment in which the stream is paused, before a test gives up."""
@@ -239,11 +243,11 @@ def paused(flow: Flow, writer: Callable[[], WriterState], stream: subprocess.Pop
     with mongo_client(flow.settings, "verify") as client:
         documents = client[flow.settings.mongo.database][ARRIVALS if moment == "rows" else NATIONALITIES]
         for _ in range(PAUSES):
-            soon("a batch is open", lambda: (turn := writer().open) is not None and turn.batch is not None)
+            until("a batch is open", lambda: (turn := writer().open) is not None and turn.batch is not None, LIMIT_S, OFTEN_S)
             state = writer()
             stamp = state.epoch * EPOCH + state.turn
             if moment != "opened":
-                soon("documents are stamped", partial(any_since, documents, stamp))
+                until("documents are stamped", partial(any_since, documents, stamp), LIMIT_S, OFTEN_S)
                 time.sleep(rng.uniform(0, 0.3))
             os.killpg(stream.pid, signal.SIGSTOP)
             now, stamped = writer(), documents.count_documents({"stamp": stamp})
@@ -257,11 +261,3 @@ def paused(flow: Flow, writer: Callable[[], WriterState], stream: subprocess.Pop
 def any_since(documents: Any, stamp: int) -> bool:
     """Whether a document has this stamp or a later one."""
     return documents.find_one({"stamp": {"$gte": stamp}}) is not None
-
-
-def soon(what: str, condition: Callable[[], bool]) -> None:
-    """Waits, looking often, for a moment that is short."""
-    limit = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < limit, f"{what}: not in time"
-        time.sleep(0.005)

@@ -2,22 +2,30 @@
 
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from pyspark.sql import Row, SparkSession
 from pyspark.sql import functions as F
 
+from engine.person import dashed
 from engine.sealing import KeyRing
-from engine.spark import columns
+from engine.spark import columns, domains
 from engine.spark.columns import KEPT, REASONS
 from engine.spark.keys import opened, sealed, with_ring
-from governance.masking import HIDDEN, MASKS, NO_INITIAL, masked
+from engine.spark.pins import pinned_domain
+from engine.stores.profiles import row_of
+from engine.writer.pins import pinned
+from governance.masking import HIDDEN, HIDDEN_DOMAIN, MASKS, NO_INITIAL, domain_shown, folded, masked
 from tests.governance.test_masking import HARD
 from tests.people import captured, generated
+from tests.plain_spark import plain_spark
 
 UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"
 
@@ -31,22 +39,21 @@ def keys() -> KeyRing:
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A session without connectors that writes an event log, which the product's does not."""
     folder = tmp_path_factory.mktemp("spark")
-    session = (SparkSession.builder.master("local[2]").appName("columns").config("spark.ui.enabled", "false")
-               .config("spark.sql.session.timeZone", "UTC").config("spark.driver.host", "127.0.0.1")
-               .config("spark.eventLog.enabled", "true").config("spark.eventLog.dir", str(folder))
-               .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
-               .config("spark.sql.debug.maxToStringFields", "1000").getOrCreate())
-    session.conf.set("test.events", str(folder))
-    yield session
-    session.stop()
+    options = {"spark.sql.session.timeZone": "UTC", "spark.eventLog.enabled": "true", "spark.eventLog.dir": str(folder),
+               "spark.sql.warehouse.dir": str(folder / "warehouse"), "spark.sql.debug.maxToStringFields": "1000"}
+    with plain_spark("columns", options=options) as session:
+        session.conf.set("test.events", str(folder))
+        yield session
 
 
 def as_rows(spark: SparkSession, people: list[dict[str, Any]], keys: KeyRing) -> list[Row]:
     """Readable and sealed columns of these people, and what was sealed in clear."""
     values = [(bytearray(json.dumps(person, ensure_ascii=False).encode()),) for person in people]
-    frame = with_ring(spark.createDataFrame(values, "value binary"), keys).withColumn("person", columns.parsed(F.col("value")))
+    frame = with_ring(spark.createDataFrame(values, "value binary"), keys).withColumn(
+        "person", columns.person_of(columns.read(F.col("value"))))
     person, ring, uuid = F.col("person"), F.col("ring"), columns.uuid_of(F.col("person"))
-    clear, personal = columns.readable(person, F.lit("2026-11-24").cast("date"), ring), columns.personal(person)
+    birth, today = columns.birth_date(person), F.lit("2026-11-24").cast("date")
+    clear, personal = columns.readable(person, birth, today, ring), columns.personal(person, birth)
     chosen = frame.select(uuid.alias("uuid"), "ring", *[value.alias(name) for name, value in clear.items()],
                           *[value.alias(f"clear_{name}") for name, value in personal.items()],
                           *[sealed(value, uuid, name, ring).alias(name) for name, value in personal.items()])
@@ -85,6 +92,17 @@ def test_columns_of_people_of_all_nationalities(spark: SparkSession, keys: KeyRi
         assert set(KEPT) <= set(row.asDict())
 
 
+def test_whom_a_bad_record_is_about_a_number_may_have_lost_its_dashes(spark: SparkSession) -> None:
+    other, bare, digest = UUID.replace("9a", "8b"), UUID.replace("-", ""), "0f" * 16
+    cases = [(UUID, f"of {other.upper()} and {bare}", {UUID, other}), (UUID, "of nobody", {UUID}), (bare.upper(), "{", {UUID}),
+             ("nobody", f"of {bare.upper()}", {UUID}), (UUID, f"md5 {digest}", {UUID, dashed(digest)}),
+             ("nobody", f"sha256 {digest}{digest}", set()), (UUID, None, {UUID})]
+    frame = spark.createDataFrame([(bytearray(key.encode()), value and bytearray(value.encode())) for key, value, _ in cases],
+                                  "key binary, value binary")
+    found = [set(row.whose) for row in frame.select(columns.about(F.col("key"), F.col("value")).alias("whose")).collect()]
+    assert found == [whose for _, _, whose in cases]
+
+
 def test_older_shapes_give_the_same_columns(spark: SparkSession, keys: KeyRing) -> None:
     older = {"gender": "female", "name": {"first": "marlene", "last": "øverli"}, "nat": "NO", "email": "M.Øverli@Example.com",
              "location": {"street": "rosenlundgata 4884", "city": "blaker", "state": "", "postcode": "0209"},
@@ -97,14 +115,13 @@ def test_older_shapes_give_the_same_columns(spark: SparkSession, keys: KeyRing) 
 
 
 def test_what_is_stored_readable_is_what_the_masks_show(spark: SparkSession, keys: KeyRing) -> None:
-    """Or more: a mask hides what is not what it should be, which the columns never hold, for `reason` refuses it."""
+    """And no more: what a mask hides is null, and a domain HIDDEN_DOMAIN. Also of what `reason` refuses."""
     hard = [{**captured("1.4")[0], **case} for name, case, _ in HARD if name != "half a surrogate pair"]
     people = [*captured("1.2"), *captured("1.4"), *generated(), *hard]
     for number, person in enumerate(people):
         person["login"] = {"uuid": f"{number:08}-0000-4000-8000-000000000000"}
     rows = {row.uuid: row for row in as_rows(spark, people, keys)}
-    certain = len(people) - len(hard)
-    for number, person in enumerate(people):
+    for person in people:
         shown: Any = masked(person)
         row, place = rows[person["login"]["uuid"]], shown["location"] if isinstance(shown["location"], dict) else {}
         if isinstance(shown["name"], dict):
@@ -115,7 +132,8 @@ def test_what_is_stored_readable_is_what_the_masks_show(spark: SparkSession, key
                  *[(shown[name]["date"] if isinstance(shown[name], dict) else shown[name], row[column])
                    for name, column in (("dob", "birth_month"), ("registered", "registered_month"))]]
         for mask, stored in pairs:
-            assert mask == stored or (mask == HIDDEN and (stored is None or number >= certain)), person
+            assert mask == stored or (mask == HIDDEN and stored in (None, f"{HIDDEN}@{HIDDEN_DOMAIN}")), person
+        assert "email" not in person or row.email_domain == (shown["email"].partition("@")[2] or HIDDEN_DOMAIN)
 
 
 def test_the_initial_of_every_sign_is_the_same_in_spark_and_in_the_masks(spark: SparkSession) -> None:
@@ -129,6 +147,56 @@ def test_the_initial_of_every_sign_is_the_same_in_spark_and_in_the_masks(spark: 
     assert [sign for sign, shown in known if shown != MASKS["initials"](sign + "x")] == []
     assert ("ß", "S.") in known
     assert ("李", f"{NO_INITIAL}.") in known
+
+
+def test_the_words_of_every_sign_are_the_same_in_spark_and_in_the_masks(spark: SparkSession) -> None:
+    """Those that a domain could hold, of text with the sign in it. As far as both know the sign, as above."""
+    sign = F.expr("decode(unhex(lpad(hex(id), 8, '0')), 'UTF-32BE')")
+    words = domains.words(F.concat(F.lit("ab"), sign, F.lit("cd"), sign))
+    frame = spark.range(0x21, 0x110000).where("id not between 55296 and 57343 and id != 65279").select(
+        "id", sign.rlike(r"\p{Cn}").alias("unknown"), words.alias("words")).where("not unknown")
+    known = [(chr(row.id), row.words) for row in frame.collect() if unicodedata.category(chr(row.id)) != "Cn"]
+    assert len(known) > 200_000
+
+    def in_domains(found: list[str]) -> list[str]:
+        return [word for word in found if word.isascii()]
+
+    assert [sign for sign, found in known
+            if in_domains(found) != in_domains(re.findall(r"[^\W\d_]{2,}", folded(f"ab{sign}cd{sign}")))] == []
+    assert ("É", ["abecde"]) in known
+    assert ("ﬁ", ["abficdfi"]) in known
+
+
+def test_a_row_is_corrected_from_its_pins_as_the_plain_batch_corrects_it(spark: SparkSession, keys: KeyRing) -> None:
+    """Name or address may be pinned: what is not is read of the row, where it is sealed."""
+    cases: list[tuple[str, str, str | None, str | None]] = [
+        (json.dumps(pins), domain, name, email)
+        for pins in ({"email": "me@lovelace.name"}, {"email": "Me@Byron.Example"}, {"nat": "IE"},
+                     {"name": {"last": "Lovelace"}}, {"name": {"first": "Jo", "last": "Byron"}}, {"email": "x@localhost"},
+                     {"name": {"first": "Zoë"}, "email": "x@zoe.org"})
+        for domain, name, email in (("lovelace.name", "Ada Byron", "me@lovelace.name"),
+                                    ("byron.example", "Ada Lovelace", "b@byron.example"),
+                                    (HIDDEN_DOMAIN, "Ada Lovelace", "x@ada.example"), ("kept.example", None, None))]
+    boxes = [(pins, domain, *[value and bytearray(keys.seal_column(UUID, column, value))
+                              for column, value in (("full_name", name), ("email", email))])
+             for pins, domain, name, email in cases]
+    frame = with_ring(spark.createDataFrame(boxes, "pins string, stored string, full_name binary, email binary"), keys)
+    name, email = [opened(F.col(column), F.lit(UUID), column, F.col("ring")) for column in ("full_name", "email")]
+    made = frame.select(pinned_domain(F.from_json("pins", columns.PERSON), name, email, F.col("stored")).alias("domain"))
+    row = SimpleNamespace(uuid=UUID, appended_at=None, source_partition=0, source_offset=0, first_seen=None, counted=True,
+                          nat="GB", gender="female", birth_month="1815-12", rectified=None)
+    plain = []
+    for (pins, domain, *_), (*_, full_name, address) in zip(cases, boxes, strict=True):
+        stands = row_of(SimpleNamespace(**vars(row), email_domain=domain, full_name=full_name, email=address), keys)
+        plain.append(pinned(stands, pins, 1).email_domain)
+    assert [found.domain for found in made.collect()] == plain
+    assert plain == [HIDDEN_DOMAIN if one == "-" else one for one in (
+        "lovelace.name", "-", "-", "lovelace.name", "-", "byron.example", "byron.example", "byron.example",
+        "lovelace.name", "byron.example", "-", "kept.example", "-", "byron.example", "ada.example", "kept.example",
+        "lovelace.name", "-", "ada.example", "kept.example", *["-"] * 8)]
+    again = pinned(pinned(replace(stands, full_name="Ada"), '{"email": "x@ada.example"}', 1), '{"name": {"first": "Bo"}}', 2)
+    assert (again.email_domain, again.full_name) == ("ada.example", "Bo")
+    assert domain_shown("", "x@ada.example") == "ada.example"
 
 
 @pytest.mark.parametrize(("born", "on", "age"), [
@@ -160,7 +228,9 @@ WRONG: list[tuple[str | None, bytes | None]] = [
     ("email", but(email="a@b.org\n")), ("birth", but(dob={"date": "1990-02-03\n"})), (None, but(phone="1\0")),
     ("not_json", b"\xef\xbb\xbf" + but()), ("not_json", but() + but()), ("not_json", but() + b"," + but()),
     ("not_json", but() + b"}], [{" + but()), ("not_json", but() + b"x}"), ("not_json", but() + b',"mark":"1"} {"a":{}'),
-    ("not_json", but().replace(b'"', b"'")), ("not_json", but(phone=1).replace(b'"phone": 1', b'"phone": NaN')),
+    ("not_json", but() + b',"x":2'), ("not_json", b"[" + but() + b"]"), ("not_json", but() + b'],"between":[' + but()),
+    ("not_json", but() + b'],"between":[{},' + but() + b",{}"), ("not_json", but().replace(b'"', b"'")),
+    ("not_json", but(phone=1).replace(b'"phone": 1', b'"phone": NaN')),
     (None, b" " + but() + b"\n"), ("large", but(more="x" * 1_048_576)), (None, but(more="x" * 1_000_000)),
     ("long", but(name={"first": "a" * 1001, "last": "b"})), ("long", but(location={"city": "c" * 250_000})),
 ]
@@ -171,9 +241,10 @@ def test_what_is_no_person_is_told_by_its_reason(spark: SparkSession) -> None:
                "2.0" if reason == "schema" else "1.4" if number % 2 else None)
               for number, (reason, value) in enumerate(WRONG)]
     records = spark.createDataFrame(values, "n int, key binary, value binary, schema string")
-    frame = records.withColumn("person", columns.parsed(F.col("value")))
-    found = frame.select("n", columns.reason(F.col("key"), F.col("value"), F.col("person"), F.current_date(),
-                                             F.col("schema")).alias("reason"))
+    frame = records.withColumn("read", columns.read(F.col("value"))).withColumn("person", columns.person_of(F.col("read")))
+    key, value, read, person, schema = map(F.col, ("key", "value", "read", "person", "schema"))
+    found = frame.select("n", columns.reason(
+        key, value, read, person, columns.birth_date(person), F.current_date(), schema).alias("reason"))
     assert {row.n: row.reason for row in found.collect()} == {n: reason for n, (reason, _) in enumerate(WRONG)}
     assert {reason for reason, _ in WRONG if reason} == set(REASONS)
 

@@ -8,6 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from engine.spark.watchdog import Watchdog
+from tests.plain_spark import plain_spark
 
 TURN = "batch 7"
 WAITS = "LinkedBlockingQueue.take"
@@ -17,9 +18,8 @@ WAITS = "LinkedBlockingQueue.take"
 @pytest.fixture(scope="module")
 def java() -> Iterator[SparkSession]:
     """A real one: what it says of its threads, and in which form, is half of what is tested."""
-    session = SparkSession.builder.master("local[1]").appName("watchdog").config("spark.ui.enabled", "false").getOrCreate()
-    yield session
-    session.stop()
+    with plain_spark("watchdog", cores=1) as session:
+        yield session
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Alerts: what rules ask, when somebody is told, and by whom."""

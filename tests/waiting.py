@@ -1,0 +1,14 @@
+"""The one wait of the tests: until a condition holds, with a limit."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def until(what: str | Callable[[], object], condition: Callable[[], Any], limit_s: float = 60, every_s: float = 0.1) -> Any:
+    """Waits for a condition; returns what it gave. `what` names it when it does not come, or is asked for the text then."""
+    limit = time.monotonic() + limit_s
+    while not (found := condition()):
+        assert time.monotonic() < limit, f"not in time: {what() if callable(what) else what}"
+        time.sleep(every_s)
+    return found
