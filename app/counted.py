@@ -13,6 +13,7 @@ from app.public.countries import name
 from engine.birth_months import average_age, band, by_band, merged
 from engine.clients import mapped
 from engine.publishing.live import settled as settled_between
+from engine.stores.aggregates import documents
 from engine.stores.schema import ARRIVALS, BY_EMAIL_DOMAIN, BY_NATIONALITY
 from engine.stores.status import Status
 
@@ -50,7 +51,7 @@ def read(database: Database[Any]) -> Counted:
     status = Status(database)
     before = status.writer()
     with mapped("reading aggregates", "console"):
-        found = [list(database[collection].find()) for collection in (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS)]
+        found = [documents(database, collection) for collection in (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS)]
     whole = settled_between(found, before, status.writer())
     return of(found[0], found[1], found[2], status.read("figures") or {}, whole, datetime.now(UTC).date())
 

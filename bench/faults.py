@@ -36,10 +36,12 @@ from engine import commands
 from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mongo_client
 from engine.errors import RollcallError
+from engine.person import NATIONALITIES
 from engine.sealing import load_keys
 from engine.sender import Outgoing, Sender
 from engine.settings import CLONE, Producer
 from engine.sources.synthetic import Synthetic
+from engine.stores.aggregates import documents
 from engine.stores.status import Status
 
 STOPPED_S = 30.0
@@ -149,7 +151,7 @@ class Run:
         report.records = sum(self._ends().values()) - report.garbage
         report.people_made, report.lost = self._missing()
         with mongo_client(self.settings, "verify") as client:
-            users = sum(kept["users"] for kept in client[self.settings.mongo.database]["users_by_nationality"].find())
+            users = sum(kept["users"] for kept in documents(client[self.settings.mongo.database], NATIONALITIES))
         report.double = users - said["counted"]
         return report
 

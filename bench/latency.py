@@ -30,6 +30,7 @@ from engine.person import NATIONALITIES
 from engine.producer import judged
 from engine.sources import Item
 from engine.sources.synthetic import made
+from engine.stores.aggregates import flat
 
 RATES = "100,1000,4000"
 PROBES_A_SECOND = 10.0
@@ -85,12 +86,15 @@ class Probes:
         """Notes when the count reached each number."""
         with mongo_client(self._settings, "verify") as client:
             documents = client[self._settings.mongo.database][NATIONALITIES]
-            before = (documents.find_one({"_id": NOBODYS}) or {"users": 0})["users"]
+
+            def users() -> int:
+                return int(flat(documents.find_one({"_id": NOBODYS}) or {"users": 0})["users"])
+
+            before = users()
 
             def look() -> None:
-                kept = documents.find_one({"_id": NOBODYS}, {"users": 1}) or {"users": 0}
-                now = time.monotonic()
-                self.counted += [now] * (kept["users"] - before - len(self.counted))
+                there, now = users(), time.monotonic()
+                self.counted += [now] * (there - before - len(self.counted))
 
             self._again_and_again(look)
 

@@ -22,11 +22,13 @@ from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_clie
 from engine.compliance import retention
 from engine.errors import RollcallError, StoreAway
 from engine.log_lines import OURS, as_text
+from engine.person import NATIONALITIES
 from engine.processes import ENDED_WELL, PROGRAMS, Processes
 from engine.processes import Status as Program
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.stores import dead_letters
+from engine.stores.aggregates import documents
 from engine.stores.records import Records
 from engine.stores.status import Status
 
@@ -317,7 +319,7 @@ def _cassandra(stores: Stores) -> tuple[bool, str, Facts]:
 
 def _mongo(stores: Stores) -> tuple[bool, str, Facts]:
     with stores.mongo() as database, mapped("reading aggregates", stores.principal):
-        kept = list(database["users_by_nationality"].find({}, {"users": 1}))
+        kept = documents(database, NATIONALITIES)
     users = sum(document["users"] for document in kept)
     return True, f"{users} users of {len(kept)} nationalities counted", {"users": users, "nationalities": len(kept)}
 

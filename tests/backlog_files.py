@@ -34,7 +34,7 @@ read it, how to bring it into Jira and how to change it. Acceptance criteria sta
 
 **Points of stories that were begun were given afterwards**; those of the others are the makers' first guess. They say how
 large a story is beside the others. They are no forecast that was met, and the sums of past sprints are no velocity to plan
-with. Sprints that have dates are the days on which commits were made; nothing was planned as a sprint at the time.
+with. Sprints that are closed are the days on which commits were made; nothing was planned as a sprint at the time.
 
 A story is **done** when its issue is resolved and what was submitted landed; **declared** when its issue was declared
 resolved and CI refused what was submitted.
@@ -78,7 +78,8 @@ class Sprint(Part):
 
 
 class Story(Part):
-    """One story. `after` names stories that it needs; `commits` where it stands in git, the last one being what ended it."""
+    """One story. `after` names stories that it needs; `commits` where it stands in git once it landed, the last one being what
+    ended it."""
 
     key: Key
     summary: Line
@@ -182,8 +183,8 @@ class Backlog(Part):
             yield f"{story.key} was done outside {sprint.name}"
         if finished and not story.commits:
             yield f"{story.key} is done without a commit"
-        if story.status is Status.TO_DO and story.commits:
-            yield f"{story.key} has commits and is still to do"
+        if story.commits and not finished:
+            yield f"{story.key} has commits and is not done: what has not landed may still become another commit"
         if sprint.state is State.CLOSED and not finished:
             yield f"{story.key} is not done, and {sprint.name} is closed: carry it over"
         if sprint.state in (State.NEXT, State.BACKLOG) and story.status is not Status.TO_DO:

@@ -28,6 +28,8 @@ from kafka.admin import (
 from engine.clients import cassandra_session, kafka_admin, kafka_consumer, mapped, mongo_client, read_until
 from engine.person import GENDER_FORM
 from engine.settings import Kafka, Settings
+from engine.stores.aggregates import COLLECTIONS as AGGREGATES
+from engine.stores.aggregates import flat
 from governance.catalogue import FIELDS, UNKNOWN
 from governance.drift import Live, LiveTable, LiveTopic
 
@@ -180,7 +182,7 @@ def _collections(settings: Settings) -> dict[str, frozenset[str]]:
     with mongo_client(settings, PRINCIPAL) as client, mapped("looking at the fields of aggregates", PRINCIPAL):
         database = client[settings.mongo.database]
         return {name: frozenset(path.removeprefix(f"{name}.") for document in _sample(database[name])
-                                for path in inside(document, name))
+                                for path in inside(flat(document) if name in AGGREGATES else document, name))
                 for name in sorted(database.list_collection_names())}
 
 

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from engine.birth_months import age, band, by_band, merged
 from engine.clients import mapped
 from engine.errors import Final, Retryable
+from engine.stores.aggregates import documents
 from engine.stores.schema import ARRIVALS, BY_EMAIL_DOMAIN, BY_NATIONALITY
 from engine.stores.status import Status
 from engine.writer.write_order import EPOCH, WriterState
@@ -41,7 +42,7 @@ def read(database: Database[Any], today: date, within_s: float = WITHIN_S,
     while True:
         before = status.writer()
         with mapped("reading aggregates"):
-            found = [list(database[name].find()) for name in (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS)]
+            found = [documents(database, name) for name in (BY_NATIONALITY, BY_EMAIL_DOMAIN, ARRIVALS)]
         if settled(found, before, status.writer()):
             return figures(found[0], found[1], found[2], today, bool((status.read("figures") or {}).get("synthetic")))
         if time.monotonic() > until:

@@ -1,13 +1,14 @@
 """Hop 4b: the aggregates in MongoDB, written by the stream alone, each document stamped so that no turn counts twice.
 
-FerretDB sets the manner (docs/decisions/0002): at most `settings.mongo.bulk` operations a write, missing documents by
-`insert_many`, the others by an update whose filter holds the stamp, which is no error when it does not match.
+`{_id, counts: {stamp, users, …}}`: the counts are set whole by `$max`, which compares documents by their first field, so that
+the greater stamp stays and FerretDB finds the document by its `_id` alone (docs/decisions/0002). What is missing is inserted by
+`insert_many`; a write has at most `settings.mongo.bulk` operations.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pymongo import DeleteOne, ReplaceOne, UpdateOne
+from pymongo import DeleteOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -23,6 +24,16 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 
+def documents(database: Database[Any], name: str) -> list[Document]:
+    """All documents of a collection of aggregates: `{_id, stamp, users, …}`. Raises what the driver raises."""
+    return [flat(kept) for kept in database[name].find()]
+
+
+def flat(kept: Mapping[str, Any]) -> Document:
+    """A document with its counts beside its `_id`. What another hand put there stays to be seen."""
+    return {**{name: value for name, value in kept.items() if name != "counts"}, **kept.get("counts", {})}
+
+
 class Aggregates:
     """The three collections of aggregates."""
 
@@ -31,22 +42,23 @@ class Aggregates:
 
     def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
         """Adds to every document whose stamp is smaller than `stamp` and stamps it, zero sums included."""
-        for name, documents in increments(deltas).items():
+        for name, more in by_document(deltas).items():
             with mapped("reading or writing aggregates"):
-                self._add(self.database[name], documents, stamp)
+                self._add(self.database[name], more, stamp)
 
     def set_all(self, cells: Mapping[Cell, int], stamp: int) -> None:
         """Sets every document to these counts, under the first stamp of an epoch; what has none left is deleted. One that a
         paused writer inserts in its place later has a stamp of an earlier epoch, so nothing of it counts."""
-        want = increments({cell: n for cell, n in cells.items() if n})
+        want = by_document({cell: n for cell, n in cells.items() if n})
         for name in COLLECTIONS:
             with mapped("reading or writing aggregates"):
-                collection, documents = self.database[name], want.get(name, {})
+                collection = self.database[name]
                 there = {kept["_id"] for kept in collection.find({}, {"_id": 1})}
-                fresh = {key: nested(key, steps, stamp) for key, steps in documents.items()}
-                late = self._insert(collection, [made for key, made in fresh.items() if key not in there])
-                self._replace(collection, [fresh[key] for key in [*(there & set(fresh)), *late]], stamp)
-                ended = [DeleteOne({"_id": key, **_older(stamp)}) for key in there - set(fresh)]
+                made = {key: counts_of(some, stamp) for key, some in want.get(name, {}).items()}
+                late = self._insert(collection, {key: counts for key, counts in made.items() if key not in there})
+                self._raise(collection, {key: made[key] for key in [*(there & set(made)), *late]})
+                older = {"$or": [{"counts.stamp": {"$lt": stamp}}, {"counts.stamp": {"$exists": False}}]}
+                ended = [DeleteOne({"_id": key, **older}) for key in there - set(made)]
                 for some in chunks(ended, self.bulk):
                     collection.bulk_write(some, ordered=False)
 
@@ -54,32 +66,24 @@ class Aggregates:
         """Zeroes every document whose stamp is smaller."""
         for name in COLLECTIONS:
             with mapped("reading or writing aggregates"):
-                collection = self.database[name]
-                late = [kept["_id"] for kept in collection.find(_older(stamp), {"_id": 1})]
-                self._replace(collection, [nested(key, {"users": 0}, stamp) for key in late], stamp)
+                late = [kept["_id"] for kept in documents(self.database, name) if kept.get("stamp", 0) < stamp]
+                self._raise(self.database[name], {key: {"stamp": stamp, "users": 0} for key in late})
 
     def cells(self, since: int = 0) -> dict[Cell, int]:
         """What the documents say, cell by cell; `users` and `by_gender` are checked by `contradictions`."""
-        counts: dict[Cell, int] = {}
-        for name in COLLECTIONS:
-            for kept in self.documents(name, since):
-                if name == NATIONALITIES:
-                    for gender, months in kept.get("births", {}).items():
-                        counts |= {Cell(name, kept["_id"], gender, month): n for month, n in months.items()}
-                else:
-                    counts[Cell(name, kept["_id"])] = kept["users"]
-        return {cell: n for cell, n in counts.items() if n}
+        return {cell: n for name in COLLECTIONS for kept in self.documents(name, since)
+                for cell, n in cells_of(name, kept).items() if n}
 
     def empty(self, turn: int | None = None) -> int:
-        """How many counts of nobody stand that are named after what people are or have, in documents that no turn later than
-        this one (None: any) has touched; an hour of arrivals names nobody."""
-        return sum(len(_zeros(kept)) or not kept["users"] for name in (NATIONALITIES, DOMAINS) for kept in self.documents(name)
+        """How many documents of nobody stand that are named after what people are or have, and that no turn later than this one
+        (None: any) has touched; an hour of arrivals names nobody."""
+        return sum(not kept["users"] for name in (NATIONALITIES, DOMAINS) for kept in self.documents(name)
                    if turn is None or kept.get("stamp", 0) % EPOCH <= turn)
 
     def documents(self, name: str, since: int = 0) -> list[Document]:
         """All documents of one collection but those with a stamp before this one."""
         with mapped("reading or writing aggregates"):
-            return list(self.database[name].find({"$nor": [{"stamp": {"$lt": since}}]}))
+            return [kept for kept in documents(self.database, name) if kept.get("stamp", since) >= since]
 
     def contradictions(self, since: int = 0) -> list[str]:
         """Documents whose `users` or `by_gender` are not the sum of their births, each named."""
@@ -91,92 +95,77 @@ class Aggregates:
                 wrong.append(f"{NATIONALITIES}/{kept['_id']}: users, by_gender and births do not agree")
         return wrong
 
-    def _add(self, collection: Collection[Document], documents: Mapping[str, Mapping[str, int]], stamp: int) -> None:
-        """What is missing is inserted. What turns out to be there may be of an earlier epoch: a writer that was paused since
-        before the recount inserted it late. It is replaced where it is, for nothing of it counts, and added to where not."""
-        epoch = stamp - stamp % EPOCH
-        found = collection.find({"_id": {"$in": list(documents)}}, {"stamp": 1})
-        stamps = {kept["_id"]: kept.get("stamp", 0) for kept in found}
-        fresh = {key: nested(key, steps, stamp) for key, steps in documents.items()}
-        behind = [key for key, stood in stamps.items() if stood < stamp]
-        there = self._insert(collection, [fresh[key] for key in documents if key not in stamps])
-        self._replace(collection, [fresh[key] for key in [*there, *behind] if stamps.get(key, 0) < epoch], epoch)
-        updates = []
-        for key in [*there, *behind]:
-            change: Document = {"$set": {"stamp": stamp}}
-            if steps := {path: n for path, n in documents[key].items() if n}:
-                change["$inc"] = steps
-            updates.append(UpdateOne({"_id": key, "stamp": {"$gte": epoch, "$lt": stamp}}, change))
-        for some in chunks(updates, self.bulk):
-            collection.bulk_write(some, ordered=False)
-        if any(n < 0 for steps in documents.values() for n in steps.values()):
-            self._without_zeros(collection, list(documents), stamp)
+    def _add(self, collection: Collection[Document], more: Mapping[str, Mapping[Cell, int]], stamp: int) -> None:
+        """Reads, adds, and sets where the stamp is smaller still. Whoever did this turn before, or does it at the same time,
+        sets the same; what is of an earlier epoch counts for nothing, for a writer that was paused since before the recount
+        inserted it late. What turns out to be there when it is inserted is read again."""
+        epoch, left = stamp - stamp % EPOCH, list(more)
+        while left:
+            stood = {kept["_id"]: flat(kept) for kept in collection.find({"_id": {"$in": left}})}
+            made: dict[str, Document] = {}
+            for key in left:
+                kept = stood.get(key, {})
+                if kept.get("stamp", 0) < stamp:
+                    of_this_epoch = kept.get("stamp", 0) >= epoch
+                    before = cells_of(collection.name, kept) if of_this_epoch else {}
+                    made[key] = counts_of(summed(before, more[key]), stamp)
+            left = self._insert(collection, {key: counts for key, counts in made.items() if key not in stood})
+            self._raise(collection, {key: counts for key, counts in made.items() if key in stood})
 
-    def _without_zeros(self, collection: Collection[Document], keys: Sequence[str], stamp: int) -> None:
-        """Takes counts of nobody out of what this turn wrote; a document of nobody stays, for its stamp is still needed."""
-        written = collection.find({"_id": {"$in": keys}, "stamp": stamp})
-        changes = [UpdateOne({"_id": kept["_id"], "stamp": stamp}, {"$unset": dict.fromkeys(paths, "")})
-                   for kept in written if (paths := _zeros(kept))]
-        for some in chunks(changes, self.bulk):
-            collection.bulk_write(some, ordered=False)
-
-    def _insert(self, collection: Collection[Document], documents: Sequence[Document]) -> list[str]:
+    def _insert(self, collection: Collection[Document], made: Mapping[str, Document]) -> list[str]:
         """Inserts what is missing; returns the keys that turned out to be there."""
         there = []
-        for some in chunks(documents, self.bulk):
+        for some in chunks([{"_id": key, "counts": counts} for key, counts in made.items()], self.bulk):
             try:
                 collection.insert_many(some, ordered=False)
             except BulkWriteError as error:
                 faults = error.details["writeErrors"]
                 if any(fault["code"] != DUPLICATE_KEY for fault in faults):
                     raise
-                there += [some[fault["index"]]["_id"] for fault in faults]
+                there += [str(some[fault["index"]]["_id"]) for fault in faults]
         return there
 
-    def _replace(self, collection: Collection[Document], documents: Sequence[Document], below: int) -> None:
-        """Sets documents whole where they have a stamp below this one."""
-        changes = [ReplaceOne({"_id": fresh["_id"], **_older(below)}, fresh) for fresh in documents]
+    def _raise(self, collection: Collection[Document], made: Mapping[str, Document]) -> None:
+        """Sets counts that are there where these have a greater stamp. Counts that stood beside the `_id`, as before
+        docs/decisions/0018, go."""
+        changes = [UpdateOne({"_id": key}, {"$max": {"counts": counts}, "$unset": _BESIDE}) for key, counts in made.items()]
         for some in chunks(changes, self.bulk):
             collection.bulk_write(some, ordered=False)
 
 
-def _zeros(document: Document) -> list[str]:
-    """Dotted paths in a document at which nobody is counted."""
-    paths = [f"by_gender.{gender}" for gender, n in document.get("by_gender", {}).items() if not n]
-    for gender, months in document.get("births", {}).items():
-        zeros = [f"births.{gender}.{month}" for month, n in months.items() if not n]
-        paths += zeros if len(zeros) < len(months) else [f"births.{gender}"]
-    return paths
+_BESIDE = dict.fromkeys(("stamp", "users", "by_gender", "births"), "")
 
 
-def _older(stamp: int) -> Document:
-    """What has a smaller stamp, or none: another hand than ours made that."""
-    return {"$or": [{"stamp": {"$lt": stamp}}, {"stamp": {"$exists": False}}]}
+def cells_of(name: str, kept: Mapping[str, Any]) -> dict[Cell, int]:
+    """What a document of this collection counts."""
+    if name != NATIONALITIES:
+        return {Cell(name, kept["_id"]): kept["users"]}
+    return {Cell(name, kept["_id"], gender, month): n for gender, months in kept.get("births", {}).items()
+            for month, n in months.items()}
 
 
-def increments(deltas: Mapping[Cell, int]) -> dict[str, dict[str, dict[str, int]]]:
-    """Cells as increments: collection -> document -> dotted path -> number."""
-    found: dict[str, dict[str, dict[str, int]]] = {}
-    for cell, n in deltas.items():
-        steps = found.setdefault(cell.collection, {}).setdefault(cell.document, {"users": 0})
-        paths = ["users"]
-        if cell.collection == NATIONALITIES:
-            paths += [f"by_gender.{cell.gender}", f"births.{cell.gender}.{cell.month}"]
-        for path in paths:
-            steps[path] = steps.get(path, 0) + n
+def counts_of(cells: Mapping[Cell, int], stamp: int) -> Document:
+    """The cells of one document as it keeps them: the stamp first, by which `$max` compares; no count of nobody but `users`."""
+    counts: Document = {"stamp": stamp, "users": sum(cells.values())}
+    for cell, n in cells.items():
+        if n and cell.collection == NATIONALITIES:
+            genders = counts.setdefault("by_gender", {})
+            genders[cell.gender] = genders.get(cell.gender, 0) + n
+            counts.setdefault("births", {}).setdefault(cell.gender, {})[cell.month] = n
+    return counts
+
+
+def summed(counts: Mapping[Cell, int], more: Mapping[Cell, int]) -> dict[Cell, int]:
+    """Two counts, cell by cell."""
+    return {**counts, **{cell: counts.get(cell, 0) + n for cell, n in more.items()}}
+
+
+def by_document(cells: Mapping[Cell, int]) -> dict[str, dict[str, dict[Cell, int]]]:
+    """Cells by collection and by document."""
+    found: dict[str, dict[str, dict[Cell, int]]] = {}
+    for cell, n in cells.items():
+        found.setdefault(cell.collection, {}).setdefault(cell.document, {})[cell] = n
     return found
-
-
-def nested(key: str, steps: Mapping[str, int], stamp: int) -> Document:
-    """A document from its dotted paths, as MongoDB's `$inc` would make it."""
-    made: Document = {"_id": key}
-    for path, n in steps.items():
-        *parents, leaf = path.split(".")
-        place = made
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[leaf] = n
-    return made | {"stamp": stamp}
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -15,6 +15,7 @@ from typing import Any
 from engine.commands import Command, Marker
 from engine.errors import LeaseLost
 from engine.person import ARRIVALS, Cell, Position, Record, Row
+from engine.stores.aggregates import summed
 from engine.writer.pins import pinned
 from engine.writer.write_order import EPOCH, WriterState
 from tests.histories.process import Process
@@ -150,14 +151,21 @@ class MemoryStores:
         return {uuid: row for uuid in uuids if (row := row_of(uuid, read(uuid)))}
 
     def add(self, deltas: Mapping[Cell, int], stamp: int) -> None:
-        self.write(*[partial(self._add, key, cells, stamp)
-                     for key, cells in by_document(deltas).items()])
+        """As engine/stores/aggregates.py: reads, then sets documents whole where the stamp is smaller still."""
+        made: dict[Document, dict[Cell, int]] = {}
+        for key, cells in by_document(deltas).items():
+            stood, counts = self.memory.documents.get(key, (-1, {}))
+            if self.due(stood, stamp):
+                made[key] = summed(counts if self.counts(stood, stamp) else {}, cells)
+        self.write(*[partial(self._set, key, cells, stamp) for key, cells in made.items()])
 
-    def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
-        stood, counts = self.memory.documents.get(key, (-1, {}))
-        if stood < stamp:
-            of_this_epoch = stood >= stamp - stamp % EPOCH
-            self.memory.documents[key] = stamp, summed(counts if of_this_epoch else {}, cells)
+    def due(self, stood: int, stamp: int) -> bool:
+        """Whether a document with this stamp waits for what is to be added."""
+        return stood < stamp
+
+    def counts(self, stood: int, stamp: int) -> bool:
+        """Whether a document with this stamp is of the same epoch."""
+        return stood >= stamp - stamp % EPOCH
 
     def delete_rows(self, uuids: Sequence[str], timestamp: int) -> None:
         self.write(*[partial(self._delete, uuid, timestamp) for uuid in uuids])
@@ -246,8 +254,3 @@ def by_document(cells: Mapping[Cell, int]) -> dict[Document, dict[Cell, int]]:
     for cell, n in cells.items():
         found.setdefault((cell.collection, cell.document), {})[cell] = n
     return dict(sorted(found.items()))
-
-
-def summed(counts: Mapping[Cell, int], more: Mapping[Cell, int]) -> dict[Cell, int]:
-    """Two counts, cell by cell."""
-    return {cell: counts.get(cell, 0) + more.get(cell, 0) for cell in {**counts, **more}}

@@ -12,7 +12,7 @@ from engine.commands import Marker, Verdict, fold
 from engine.person import Cell, Record, Row
 from engine.writer.plain_batch import PlainBatch, PlainResolved
 from engine.writer.write_order import EPOCH, Aside, Batch, Figures, OpenTurn, WriteOrder, WriterState
-from tests.histories.memory import Document, MemoryStores, by_document, summed
+from tests.histories.memory import Document, MemoryStores, by_document
 from tests.histories.process import Crash
 from tests.histories.world import Design
 
@@ -20,18 +20,25 @@ from tests.histories.world import Design
 class NoStamp(MemoryStores):
     """Deltas are applied whatever the stamp."""
 
-    def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
-        stood, counts = self.memory.documents.get(key, (-1, {}))
-        self.memory.documents[key] = max(stood, stamp), summed(counts, cells)
+    def due(self, stood: int, stamp: int) -> bool:
+        return True
+
+    def _set(self, key: Document, cells: dict[Cell, int], stamp: int) -> None:
+        self.memory.documents[key] = max(self.memory.documents.get(key, (stamp, {}))[0], stamp), cells
 
 
 class EqualStamp(MemoryStores):
     """Only the same stamp is skipped, not a greater one."""
 
-    def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
-        stood, counts = self.memory.documents.get(key, (-1, {}))
-        if stood != stamp:
-            self.memory.documents[key] = stamp, summed(counts, cells)
+    def due(self, stood: int, stamp: int) -> bool:
+        return stood != stamp
+
+    def counts(self, stood: int, stamp: int) -> bool:
+        return True
+
+    def _set(self, key: Document, cells: dict[Cell, int], stamp: int) -> None:
+        if self.memory.documents.get(key, (-1, {}))[0] != stamp:
+            self.memory.documents[key] = stamp, cells
 
 
 class SkipZero(MemoryStores):
@@ -203,10 +210,15 @@ class LooksOnce(MemoryStores):
 class LateInserts(MemoryStores):
     """A document of an earlier epoch, inserted late, is added to."""
 
-    def _add(self, key: Document, cells: Mapping[Cell, int], stamp: int) -> None:
-        stood, counts = self.memory.documents.get(key, (-1, {}))
-        if stood < stamp:
-            self.memory.documents[key] = stamp, summed(counts, cells)
+    def counts(self, stood: int, stamp: int) -> bool:
+        return True
+
+
+class SetWhatever(MemoryStores):
+    """A document that was read with a smaller stamp is set whatever stamp it has by then."""
+
+    def _set(self, key: Document, cells: dict[Cell, int], stamp: int) -> None:
+        self.memory.documents[key] = stamp, cells
 
 
 class EmptiedInPlace(WriteOrder):
@@ -275,6 +287,7 @@ OURS = {
     "looks_once": Design(stores=LooksOnce),
     "no_fence": Design(fences=False),
     "late_inserts": Design(stores=LateInserts),
+    "set_whatever": Design(stores=SetWhatever),
     "letters_not_awaited": Design(stores=LettersNotAwaited),
     "letters_first": Design(batch=LettersFirst),
     "bad_without_null": Design(batch=BadWithoutNull),

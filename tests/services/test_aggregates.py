@@ -89,24 +89,46 @@ def test_a_count_of_nobody_goes_in_its_turn_and_a_document_of_nobody_keeps_its_s
     man = Cell(NATIONALITIES, "FR", "male", "1990-01")
     aggregates.add({FR: 1, other: 1, man: 1, X: 1, Y: 1}, NOW + 1)
     aggregates.add({FR: -1, man: -1, X: -1, Y: 0}, NOW + 2)
-    assert database[NATIONALITIES].find_one() == {
-        "_id": "FR", "users": 1, "by_gender": {"female": 1}, "births": {"female": {"1991-02": 1}}, "stamp": NOW + 2}
-    assert database[DOMAINS].find_one({"_id": "x.org"}) == {"_id": "x.org", "users": 0, "stamp": NOW + 2}
+    assert database[NATIONALITIES].find_one() == {"_id": "FR", "counts": {
+        "stamp": NOW + 2, "users": 1, "by_gender": {"female": 1}, "births": {"female": {"1991-02": 1}}}}
+    assert database[DOMAINS].find_one({"_id": "x.org"}) == {"_id": "x.org", "counts": {"stamp": NOW + 2, "users": 0}}
     assert aggregates.empty() == 1
     assert (aggregates.empty(2), aggregates.empty(1)) == (1, 0), "what a later turn has emptied was not of an earlier one"
     aggregates.add({X: 1}, NOW + 1)    # late
     assert aggregates.cells() == {other: 1, Y: 1}
 
 
-def test_a_turn_that_is_done_again_ends_counts_of_nobody_that_it_left(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    aggregates, other = Aggregates(database, 50), Cell(NATIONALITIES, "FR", "female", "1991-02")
-    aggregates.add({FR: 1, other: 1}, NOW + 1)
-    with monkeypatch.context() as killed:
-        killed.setattr(Aggregates, "_without_zeros", lambda *_: None)
-        aggregates.add({FR: -1}, NOW + 2)
-    assert aggregates.empty() == 1
-    aggregates.add({FR: -1}, NOW + 2)
-    assert (aggregates.empty(), aggregates.cells()) == (0, {other: 1})
+def test_a_turn_that_is_late_by_the_time_it_writes_changes_nothing(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A writer that is paused between reading and writing, while the next one does its turn and one more."""
+    aggregates, write = Aggregates(database, 50), Aggregates._raise
+    aggregates.add({FR: 1, X: 1}, NOW + 1)
+
+    def late(self: Aggregates, collection: Any, made: Any) -> None:
+        monkeypatch.setattr(Aggregates, "_raise", write)
+        Aggregates(database, 50).add({FR: 2, X: 2}, NOW + 2)
+        Aggregates(database, 50).add({FR: 4, X: 4}, NOW + 3)
+        write(self, collection, made)
+
+    monkeypatch.setattr(Aggregates, "_raise", late)
+    aggregates.add({FR: 2, X: 2}, NOW + 2)
+    assert aggregates.cells() == {FR: 7, X: 7}
+    assert {kept["stamp"] for kept in aggregates.documents(DOMAINS)} == {NOW + 3}
+
+
+def test_counts_that_stood_beside_the_id_are_counted_on_and_go(database: Any) -> None:
+    """As they were written up to November 2026."""
+    births = {"female": {"1990-01": 2, "1991-02": 0}}
+    database[NATIONALITIES].insert_one(
+        {"_id": "FR", "users": 2, "by_gender": {"female": 2}, "births": births, "stamp": NOW + 1})
+    database[DOMAINS].insert_one({"_id": "x.org", "users": 2, "stamp": NOW + 1})
+    aggregates = Aggregates(database, 50)
+    assert (aggregates.cells(), aggregates.contradictions()) == ({FR: 2, X: 2}, [])
+    aggregates.add({FR: 5, X: 5}, NOW + 1)    # done already
+    aggregates.add({FR: 1, X: 1}, NOW + 2)
+    assert (aggregates.cells(), aggregates.contradictions()) == ({FR: 3, X: 3}, [])
+    assert database[NATIONALITIES].find_one() == {"_id": "FR", "counts": {
+        "stamp": NOW + 2, "users": 3, "by_gender": {"female": 3}, "births": {"female": {"1990-01": 3}}}}
+    assert database[DOMAINS].find_one() == {"_id": "x.org", "counts": {"stamp": NOW + 2, "users": 3}}
 
 
 def test_a_new_epoch_ends_documents_of_nobody_and_what_comes_late_in_their_place_does_not_count(database: Any) -> None:

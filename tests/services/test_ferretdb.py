@@ -39,31 +39,34 @@ def stamp(epoch: int, turn: int) -> int:
     return epoch * 2**44 + turn
 
 
-def test_a_stamped_bulk_of_as_many_updates_as_we_send_is_done(
-        stack: Settings, collection: Collection[dict[str, Any]]) -> None:
-    size, old, new = stack.mongo.bulk, stamp(1, 1), stamp(1, 2)
-    collection.insert_many([{"_id": number, "users": 1, "stamp": old} for number in range(size)])
+def counts(one: int, users: int) -> dict[str, Any]:
+    """The counts of a document, the stamp first."""
+    return {"stamp": one, "users": users}
+
+
+def test_a_bulk_of_as_many_updates_as_we_send_is_done(stack: Settings, collection: Collection[dict[str, Any]]) -> None:
+    size, old, new = stack.mongo.bulk, counts(stamp(1, 1), 9), counts(stamp(1, 2), 3)
+    collection.insert_many([{"_id": number, "counts": old, "users": 1} for number in range(size)])
 
     result = collection.bulk_write([
-        UpdateOne({"_id": number, "stamp": {"$lt": new}}, {"$inc": {"users": 2}, "$set": {"stamp": new}})
-        for number in range(size)])
+        UpdateOne({"_id": number}, {"$max": {"counts": new}, "$unset": {"users": "", "births": ""}}) for number in range(size)],
+        ordered=False)
 
     assert (result.matched_count, result.modified_count) == (size, size)
-    assert {(one["users"], one["stamp"]) for one in collection.find()} == {(3, new)}
+    assert list(collection.find().sort("_id", 1)) == [{"_id": number, "counts": new} for number in range(size)]
 
 
-def test_a_filter_on_the_stamp_that_does_not_match_is_no_error_and_no_change(
-        collection: Collection[dict[str, Any]]) -> None:
-    late = stamp(1, 5)
-    collection.insert_many([{"_id": "late", "users": 1, "stamp": stamp(1, 9)},
-                            {"_id": "open", "users": 1, "stamp": stamp(1, 4)}])
+@pytest.mark.parametrize(("before", "wins"), [
+    (counts(stamp(1, 9), 0), False), (counts(stamp(1, 4), 99), True), (counts(stamp(2, -1), 0), False),
+    (counts(stamp(1, 5), 7), False), (None, True)], ids=["later", "earlier", "of a later epoch", "the same", "none"])
+def test_of_two_counts_those_with_the_greater_stamp_stay(
+        collection: Collection[dict[str, Any]], before: dict[str, Any] | None, wins: bool) -> None:
+    mine = counts(stamp(1, 5), 7) | {"births": {"female": {"1992-03": 7}}} if wins else counts(stamp(1, 5), 7)
+    collection.insert_one({"_id": "FR", **({"counts": before} if before else {})})
 
-    result = collection.bulk_write([
-        UpdateOne({"_id": name, "stamp": {"$lt": late}}, {"$inc": {"users": 1}, "$set": {"stamp": late}})
-        for name in ("late", "open", "missing")])
+    collection.bulk_write([UpdateOne({"_id": name}, {"$max": {"counts": mine}}) for name in ("FR", "missing")])
 
-    assert (result.matched_count, result.modified_count) == (1, 1)
-    assert {one["_id"]: one["users"] for one in collection.find()} == {"late": 1, "open": 2}
+    assert list(collection.find()) == [{"_id": "FR", "counts": mine if wins else before}]
 
 
 def test_many_inserts_with_duplicates_insert_the_others_and_report_the_duplicates(
@@ -79,18 +82,6 @@ def test_many_inserts_with_duplicates_insert_the_others_and_report_the_duplicate
     assert caught.value.details["nInserted"] == 6
     assert {one["_id"]: one["users"] for one in collection.find()} == {
         number: 1 if number in (2, 5) else 9 for number in range(8)}
-
-
-def test_dotted_paths_are_incremented_and_made_where_missing(collection: Collection[dict[str, Any]]) -> None:
-    collection.insert_one({"_id": "FR", "users": 1, "by_gender": {"female": 1}, "births": {"female": {"1992-03": 1}}})
-
-    collection.update_one({"_id": "FR"}, {"$inc": {
-        "users": 2, "by_gender.female": -1, "by_gender.male": 3,
-        "births.female.1992-03": 4, "births.female.2001-11": 1, "births.male.1970-01": 2}})
-
-    assert collection.find_one({"_id": "FR"}) == {
-        "_id": "FR", "users": 3, "by_gender": {"female": 0, "male": 3},
-        "births": {"female": {"1992-03": 5, "2001-11": 1}, "male": {"1970-01": 2}}}
 
 
 def test_of_many_who_insert_the_same_id_exactly_one_succeeds(

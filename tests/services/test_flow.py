@@ -237,8 +237,8 @@ def _behind_its_back(flow: Flow, altered: UUID, deleted: UUID, shut: UUID, moved
         session.execute(f"INSERT INTO {markers} (suppression, erased) VALUES (%s, true)", (token,))
         with mongo_client(flow.settings, "provision") as client:
             collection = client[flow.settings.mongo.database][NATIONALITIES]
-            month = next(iter(collection.find_one({"_id": "FR"})["births"]["female"]))    # type: ignore[index]
-            collection.update_one({"_id": "FR"}, {"$inc": {f"births.female.{month}": 1}})
+            month = next(iter(collection.find_one({"_id": "FR"})["counts"]["births"]["female"]))    # type: ignore[index]
+            collection.update_one({"_id": "FR"}, {"$inc": {f"counts.births.female.{month}": 1}})
         yield
         session.execute(f"DELETE FROM {markers} WHERE suppression = %s", (token,))
 

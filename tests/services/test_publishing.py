@@ -276,13 +276,13 @@ def test_aggregates_that_contradict_each_other_are_not_published(there: Publishe
     before = there.documents()
     with mongo_client(there.flow.settings, "provision") as client:
         arrivals = client[there.flow.settings.mongo.database]["arrivals"]
-        one = arrivals.find_one({"users": {"$gt": 0}})
+        one = arrivals.find_one({"counts.users": {"$gt": 0}})
         assert one is not None
-        arrivals.update_one({"_id": one["_id"]}, {"$inc": {"users": 1}})
+        arrivals.update_one({"_id": one["_id"]}, {"$inc": {"counts.users": 1}})
         try:
             assert "do not count the same people" in str(there.run(code=65))
         finally:
-            arrivals.update_one({"_id": one["_id"]}, {"$inc": {"users": -1}})
+            arrivals.update_one({"_id": one["_id"]}, {"$inc": {"counts.users": -1}})
     assert there.documents() == before
     there.published()
 
@@ -293,13 +293,13 @@ def test_while_a_turn_is_open_nothing_is_read(there: Published) -> None:
         database = client[there.flow.settings.mongo.database]
         one = database["users_by_nationality"].find_one()
         assert one is not None
-        ahead = (one["stamp"] // EPOCH + 1) * EPOCH - 1    # the last turn there can be
-        database["users_by_nationality"].update_one({"_id": one["_id"]}, {"$set": {"stamp": Int64(ahead)}})
+        ahead = (one["counts"]["stamp"] // EPOCH + 1) * EPOCH - 1    # the last turn there can be
+        database["users_by_nationality"].update_one({"_id": one["_id"]}, {"$set": {"counts.stamp": Int64(ahead)}})
         try:
             with pytest.raises(live.Unsettled):
                 live.read(database, datetime.now(UTC).date(), within_s=0.5)
         finally:
-            database["users_by_nationality"].update_one({"_id": one["_id"]}, {"$set": {"stamp": one["stamp"]}})
+            database["users_by_nationality"].update_one({"_id": one["_id"]}, {"$set": {"counts.stamp": one["counts"]["stamp"]}})
         assert live.read(database, datetime.now(UTC).date()).people == len(there.rows())
 
 

@@ -250,7 +250,7 @@ def paused(flow: Flow, writer: Callable[[], WriterState], stream: subprocess.Pop
                 until("documents are stamped", partial(any_since, documents, stamp), LIMIT_S, OFTEN_S)
                 time.sleep(rng.uniform(0, 0.3))
             os.killpg(stream.pid, signal.SIGSTOP)
-            now, stamped = writer(), documents.count_documents({"stamp": stamp})
+            now, stamped = writer(), documents.count_documents({"counts.stamp": stamp})
             if now.open is not None and now.turn == state.turn and bool(stamped) == (moment != "opened"):
                 print(f"paused at {moment}: turn {now.turn}, {stamped} documents of {documents.name} stamped")
                 return now.open
@@ -260,4 +260,4 @@ def paused(flow: Flow, writer: Callable[[], WriterState], stream: subprocess.Pop
 
 def any_since(documents: Any, stamp: int) -> bool:
     """Whether a document has this stamp or a later one."""
-    return documents.find_one({"stamp": {"$gte": stamp}}) is not None
+    return documents.find_one({"counts.stamp": {"$gte": stamp}}) is not None
