@@ -244,8 +244,8 @@ def days() -> dict[str, str]:
 
 
 def made_up(whole: Backlog, log: dict[str, str]) -> list[str]:
-    """What the backlog says of the past and git does not. What has not landed yet may be committed anew, on another day: of that
-    the backlog says nothing that git must know."""
+    """What the backlog says of the past and git does not. What has not landed yet may be committed anew, on another day, so
+    the backlog says nothing of it that git must know."""
     said = []
     closed = [sprint for sprint in whole.sprints if sprint.state is State.CLOSED]
     for one in whole.stories:
