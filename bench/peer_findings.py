@@ -14,6 +14,7 @@ import pandas as pd
 from engine.clients import cassandra_session, mongo_client
 from engine.person import NATIONALITIES
 from engine.settings import Settings
+from engine.stores import aggregates
 
 WHO = "provision"
 """Reads everything in clear that is not encrypted."""
@@ -96,7 +97,7 @@ def figures(settings: Settings, path: Path) -> tuple[dict[str, int], float]:
             frame = pd.DataFrame(client[path.keyspace][path.documents].find())
             counts = {str(name): int(n) for name, n in frame[path.group].value_counts().items()} if len(frame) else {}
         else:
-            counts = {str(kept["_id"]): int(kept["users"]) for kept in client[path.keyspace][path.figures].find()}
+            counts = {str(kept["_id"]): int(kept["users"]) for kept in aggregates.documents(client[path.keyspace], path.figures)}
         return {name: n for name, n in counts.items() if n}, time.perf_counter() - began
 
 
