@@ -21,6 +21,7 @@ status: $(READY) ## every hop of the flow at a glance
 	@$(BIN)/rollcall status
 
 test: lint ## lint, types and every test, the real systems included
+	@$(BIN)/rollcall fetch
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(words $(LANES)) $(LANES:%=test-%)
 
 # Two runs side by side, each with servers of its own: tests of the real systems wait for most of their time. Each line of

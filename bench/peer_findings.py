@@ -97,7 +97,8 @@ def figures(settings: Settings, path: Path) -> tuple[dict[str, int], float]:
             frame = pd.DataFrame(client[path.keyspace][path.documents].find())
             counts = {str(name): int(n) for name, n in frame[path.group].value_counts().items()} if len(frame) else {}
         else:
-            counts = {str(kept["_id"]): int(kept["users"]) for kept in aggregates.documents(client[path.keyspace], path.figures)}
+            kept = aggregates.documents(client[path.keyspace], path.figures)
+            counts = {str(one["_id"]): int(one["users"]) for one in kept}
         return {name: n for name, n in counts.items() if n}, time.perf_counter() - began
 
 

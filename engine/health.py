@@ -319,7 +319,7 @@ def _cassandra(stores: Stores) -> tuple[bool, str, Facts]:
 
 def _mongo(stores: Stores) -> tuple[bool, str, Facts]:
     with stores.mongo() as database, mapped("reading aggregates", stores.principal):
-        kept = documents(database, NATIONALITIES)
+        kept = documents(database, NATIONALITIES, "users")
     users = sum(document["users"] for document in kept)
     return True, f"{users} users of {len(kept)} nationalities counted", {"users": users, "nationalities": len(kept)}
 

@@ -28,7 +28,7 @@ from tests.compose_tables import AS_ITSELF
 from tests.test_containers import JMX
 from tests.test_health import Programs
 from tests.test_house import requirements_pins
-from tests.waiting import until
+from tests.waiting import answers, until
 
 SERVICES = read()["services"]
 GIVEN_AWAY = {"root:x:0:": 0, "dialout:x:20:": 20, "users:x:100:": 100, "backup:x:34:": 34}
@@ -79,15 +79,6 @@ class View(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
-def answers(address: str) -> bool:
-    """Whether something is there by now."""
-    try:
-        with urllib.request.urlopen(address, timeout=5):    # noqa: S310
-            return True
-    except urllib.error.URLError:
-        return False
-
-
 @pytest.fixture
 def proxy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """An nginx with our configuration, before a view that is played; it believes the addresses that the test names."""
@@ -105,7 +96,7 @@ def proxy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     (tmp_path / "nginx.conf").write_text(text)
     with subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]) as running:
         try:
-            until("nginx answers", lambda: running.poll() is not None or answers(f"http://127.0.0.1:{port}/healthz"), 30)
+            until("nginx answers", lambda: running.poll() is not None or answers(f"http://127.0.0.1:{port}"), 30)
             assert running.poll() is None, "nginx has ended"
             yield f"http://127.0.0.1:{port}/"
         finally:

@@ -77,7 +77,7 @@ def test_a_reading_in_the_middle_of_a_turn_is_none(place: Place) -> None:
     assert read(place).people == 100
     is_so(place, WriterState(turn=4, open=OpenTurn(4, 1, "", 0, 0)))
     assert read(place).people == 100, "what is open has written no document yet"
-    place[BY_NATIONALITY].documents["FR"]["stamp"] += 1
+    place[BY_NATIONALITY].documents["FR"]["counts"]["stamp"] += 1
     with pytest.raises(live.Unsettled):
         read(place)
     is_so(place, WriterState(turn=4))

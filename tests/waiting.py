@@ -1,8 +1,10 @@
-"""The one wait of the tests: until a condition holds, with a limit."""
+"""The one wait of the tests: until a condition holds, with a limit; and what is most often waited for."""
 
 import time
 from collections.abc import Callable
 from typing import Any
+
+import httpx
 
 
 def until(what: str | Callable[[], object], condition: Callable[[], Any], limit_s: float = 60, every_s: float = 0.1) -> Any:
@@ -12,3 +14,11 @@ def until(what: str | Callable[[], object], condition: Callable[[], Any], limit_
         assert time.monotonic() < limit, f"not in time: {what() if callable(what) else what}"
         time.sleep(every_s)
     return found
+
+
+def answers(address: str) -> bool:
+    """Whether something serves pages there by now."""
+    try:
+        return httpx.get(f"{address}/healthz", timeout=5).is_success
+    except httpx.TransportError:
+        return False

@@ -29,7 +29,7 @@ from engine.clients import cassandra_session, kafka_admin, kafka_consumer, mappe
 from engine.person import GENDER_FORM
 from engine.settings import Kafka, Settings
 from engine.stores.aggregates import COLLECTIONS as AGGREGATES
-from engine.stores.aggregates import flat
+from engine.stores.aggregates import without_counts
 from governance.catalogue import FIELDS, UNKNOWN
 from governance.drift import Live, LiveTable, LiveTopic
 
@@ -182,8 +182,15 @@ def _collections(settings: Settings) -> dict[str, frozenset[str]]:
     with mongo_client(settings, PRINCIPAL) as client, mapped("looking at the fields of aggregates", PRINCIPAL):
         database = client[settings.mongo.database]
         return {name: frozenset(path.removeprefix(f"{name}.") for document in _sample(database[name])
-                                for path in inside(flat(document) if name in AGGREGATES else document, name))
+                                for part in _parts(name, document) for path in inside(part, name))
                 for name in sorted(database.list_collection_names())}
+
+
+def _parts(name: str, document: Mapping[str, Any]) -> tuple[object, ...]:
+    """What is looked at of a document: of an aggregate its counts, as if they stood beside the rest."""
+    if name not in AGGREGATES or not isinstance(document.get("counts"), Mapping):
+        return document,
+    return without_counts(document), document["counts"]
 
 
 def inside(value: object, path: str, forms: Sequence[str] = ()) -> Iterator[str]:

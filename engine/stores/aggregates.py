@@ -24,14 +24,22 @@ Document = dict[str, Any]
 T = TypeVar("T")
 
 
-def documents(database: Database[Any], name: str) -> list[Document]:
-    """All documents of a collection of aggregates: `{_id, stamp, users, …}`. Raises what the driver raises."""
-    return [flat(kept) for kept in database[name].find()]
+def documents(database: Database[Any], name: str, *fields: str) -> list[Document]:
+    """All documents of a collection of aggregates: `{_id, stamp, users, …}`, or of these fields alone. Raises what the driver
+    raises."""
+    only = {path: 1 for field in fields for path in (field, f"counts.{field}")}
+    return [flat(kept) for kept in database[name].find({}, only or None)]
 
 
 def flat(kept: Mapping[str, Any]) -> Document:
     """A document with its counts beside its `_id`. What another hand put there stays to be seen."""
-    return {**{name: value for name, value in kept.items() if name != "counts"}, **kept.get("counts", {})}
+    counts = kept.get("counts")
+    return {**without_counts(kept), **counts} if isinstance(counts, Mapping) else dict(kept)
+
+
+def without_counts(kept: Mapping[str, Any]) -> Document:
+    """What stands beside the counts: the `_id`, and what another hand, or a version before docs/decisions/0018, put there."""
+    return {name: value for name, value in kept.items() if name != "counts"}
 
 
 class Aggregates:
@@ -47,26 +55,26 @@ class Aggregates:
                 self._add(self.database[name], more, stamp)
 
     def set_all(self, cells: Mapping[Cell, int], stamp: int) -> None:
-        """Sets every document to these counts, under the first stamp of an epoch; what has none left is deleted. One that a
-        paused writer inserts in its place later has a stamp of an earlier epoch, so nothing of it counts."""
+        """Sets every document to these counts, under the first stamp of an epoch; what has none left, or is not of the form
+        that `$max` compares, is deleted. One that a paused writer inserts in its place later has a stamp of an earlier epoch,
+        so nothing of it counts."""
         want = by_document({cell: n for cell, n in cells.items() if n})
         for name in COLLECTIONS:
             with mapped("reading or writing aggregates"):
-                collection = self.database[name]
-                there = {kept["_id"] for kept in collection.find({}, {"_id": 1})}
-                made = {key: counts_of(some, stamp) for key, some in want.get(name, {}).items()}
-                late = self._insert(collection, {key: counts for key, counts in made.items() if key not in there})
-                self._raise(collection, {key: made[key] for key in [*(there & set(made)), *late]})
-                older = {"$or": [{"counts.stamp": {"$lt": stamp}}, {"counts.stamp": {"$exists": False}}]}
-                ended = [DeleteOne({"_id": key, **older}) for key in there - set(made)]
+                collection, made = self.database[name], {
+                    key: counts_of(some, stamp) for key, some in want.get(name, {}).items()}
+                stays = {kept["_id"]: _is_ours(kept) and kept["_id"] in made for kept in collection.find()}
+                ended = [DeleteOne({"_id": key, **_older(stamp)}) for key, ours in stays.items() if not ours]
                 for some in chunks(ended, self.bulk):
                     collection.bulk_write(some, ordered=False)
+                late = self._insert(collection, {key: counts for key, counts in made.items() if not stays.get(key)})
+                self._raise(collection, {key: made[key] for key in made if stays.get(key) or key in late})
 
     def sweep(self, stamp: int) -> None:
         """Zeroes every document whose stamp is smaller."""
         for name in COLLECTIONS:
             with mapped("reading or writing aggregates"):
-                late = [kept["_id"] for kept in documents(self.database, name) if kept.get("stamp", 0) < stamp]
+                late = [kept["_id"] for kept in documents(self.database, name, "stamp") if _stamp(kept) < stamp]
                 self._raise(self.database[name], {key: {"stamp": stamp, "users": 0} for key in late})
 
     def cells(self, since: int = 0) -> dict[Cell, int]:
@@ -75,15 +83,15 @@ class Aggregates:
                 for cell, n in cells_of(name, kept).items() if n}
 
     def empty(self, turn: int | None = None) -> int:
-        """How many documents of nobody stand that are named after what people are or have, and that no turn later than this one
-        (None: any) has touched; an hour of arrivals names nobody."""
-        return sum(not kept["users"] for name in (NATIONALITIES, DOMAINS) for kept in self.documents(name)
-                   if turn is None or kept.get("stamp", 0) % EPOCH <= turn)
+        """How many documents stand that count nobody somewhere, are named after what people are or have, and that no turn later
+        than this one (None: any) has touched; an hour of arrivals names nobody."""
+        return sum(not all(cells_of(name, kept).values()) or not kept.get("users") for name in (NATIONALITIES, DOMAINS)
+                   for kept in self.documents(name) if turn is None or _stamp(kept) % EPOCH <= turn)
 
     def documents(self, name: str, since: int = 0) -> list[Document]:
         """All documents of one collection but those with a stamp before this one."""
         with mapped("reading or writing aggregates"):
-            return [kept for kept in documents(self.database, name) if kept.get("stamp", since) >= since]
+            return [kept for kept in documents(self.database, name) if _stamp(kept, since) >= since]
 
     def contradictions(self, since: int = 0) -> list[str]:
         """Documents whose `users` or `by_gender` are not the sum of their births, each named."""
@@ -105,9 +113,8 @@ class Aggregates:
             made: dict[str, Document] = {}
             for key in left:
                 kept = stood.get(key, {})
-                if kept.get("stamp", 0) < stamp:
-                    of_this_epoch = kept.get("stamp", 0) >= epoch
-                    before = cells_of(collection.name, kept) if of_this_epoch else {}
+                if _stamp(kept) < stamp:
+                    before = cells_of(collection.name, kept) if _stamp(kept) >= epoch else {}
                     made[key] = counts_of(summed(before, more[key]), stamp)
             left = self._insert(collection, {key: counts for key, counts in made.items() if key not in stood})
             self._raise(collection, {key: counts for key, counts in made.items() if key in stood})
@@ -136,10 +143,27 @@ class Aggregates:
 _BESIDE = dict.fromkeys(("stamp", "users", "by_gender", "births"), "")
 
 
+def _is_ours(kept: Document) -> bool:
+    """Whether a document is of the form in which the greater stamp wins."""
+    counts = kept.get("counts")
+    return set(kept) == {"_id", "counts"} and isinstance(counts, dict) and next(iter(counts), "") == "stamp"
+
+
+def _older(stamp: int) -> Document:
+    """What has a smaller stamp, or none."""
+    return {"$or": [{"counts.stamp": {"$lt": stamp}}, {"counts.stamp": {"$exists": False}}]}
+
+
+def _stamp(kept: Mapping[str, Any], otherwise: int = 0) -> int:
+    """The stamp of a document; of one that another hand left without."""
+    stamp = kept.get("stamp")
+    return stamp if isinstance(stamp, int) else otherwise
+
+
 def cells_of(name: str, kept: Mapping[str, Any]) -> dict[Cell, int]:
     """What a document of this collection counts."""
     if name != NATIONALITIES:
-        return {Cell(name, kept["_id"]): kept["users"]}
+        return {Cell(name, kept["_id"]): kept.get("users", 0)}
     return {Cell(name, kept["_id"], gender, month): n for gender, months in kept.get("births", {}).items()
             for month, n in months.items()}
 

@@ -76,10 +76,10 @@ class Place:
         """Sets the aggregates."""
         total = sum(people.values())
         stamp = EPOCH + 3
-        self[BY_NATIONALITY].documents = {
-            nat: {"_id": nat, "users": n, "births": {"female": {"1992-03": n}}, "stamp": stamp} for nat, n in people.items()}
-        self[BY_EMAIL_DOMAIN].documents = {"example.com": {"_id": "example.com", "users": total, "stamp": stamp}}
-        self[ARRIVALS].documents = {"2026-11-28T09": {"_id": "2026-11-28T09", "users": total, "stamp": stamp}}
+        self[BY_NATIONALITY].documents = {nat: {"_id": nat, "counts": {
+            "stamp": stamp, "users": n, "births": {"female": {"1992-03": n}}}} for nat, n in people.items()}
+        self[BY_EMAIL_DOMAIN].documents = {"example.com": {"_id": "example.com", "counts": {"stamp": stamp, "users": total}}}
+        self[ARRIVALS].documents = {"2026-11-28T09": {"_id": "2026-11-28T09", "counts": {"stamp": stamp, "users": total}}}
         self[PIPELINE_STATUS].documents = {"writer": {"_id": "writer", "lease": 1, **asdict(WriterState(turn=3))}}
 
     def versions(self, *_: object) -> list[Record]:

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import httpx
 from kafka.errors import UnknownTopicOrPartitionError
 from playwright.sync_api import Locator, Page, expect
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
@@ -22,10 +21,10 @@ from engine.stores.records import Records
 from engine.stores.schema import TABLES
 from engine.topics import all_topics
 from governance.permissions import Role
-from tests.waiting import until
+from tests.waiting import answers, until
 
-STARTED_WITHIN_S = 90
-WITHIN_MS = 30_000
+STARTED_WITHIN_S = 180
+WITHIN_MS = 120_000
 PROBES = ("/_stcore/health)", "/_stcore/host-config)")    # Streamlit looks for itself under the page's address first: a 404
 
 
@@ -113,14 +112,6 @@ def forgotten(settings: Settings) -> None:
         return True
 
     until("everything is provided again", provided)
-
-
-def answers(address: str) -> bool:
-    """Whether the console is there."""
-    try:
-        return httpx.get(f"{address}/healthz", timeout=2).text == "ok"
-    except httpx.TransportError:
-        return False
 
 
 def number_of(page: Page, label: str) -> int:

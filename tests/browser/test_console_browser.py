@@ -34,7 +34,7 @@ from tests.waiting import until
 pytestmark = [pytest.mark.browser, pytest.mark.services, pytest.mark.timeout(600),
               pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")]
 
-MOVES_WITHIN_S = 10.0
+MOVES_WITHIN_S = 60.0
 HEALED_WITHIN_MS = 60_000
 TABS = 80
 KEYS = [page.key for page in PAGES]
@@ -72,7 +72,7 @@ def test_an_operator_starts_the_flow_sees_people_arrive_and_stops_it(console: In
     console.follow(page, "flow")
     with mongo_client(console.settings, "console") as client:
         status = Status(client[console.settings.mongo.database])
-        until("the first batch is done", lambda: (status.read("figures") or {}).get("totals", {}).get("new"), 120)
+        until("the first batch is done", lambda: (status.read("figures") or {}).get("totals", {}).get("new"), 240)
     done = time.monotonic()
     first = until("the count moves", lambda: max(0, number_of(page, words.COUNTED)), MOVES_WITHIN_S)
     assert time.monotonic() - done < MOVES_WITHIN_S
@@ -298,7 +298,7 @@ def test_a_page_that_is_open_is_emptied_when_its_session_is_ended(console: Insta
         expect(page.get_by_text("Page 1: ")).to_be_visible()
         with cassandra_session(console.settings, "governance") as session:
             assert Accounts(console.settings, session).end_all("officer") >= 1
-        expect(page.get_by_role("heading", name=words.SIGN_IN)).to_be_visible(timeout=10_000)
+        expect(page.get_by_role("heading", name=words.SIGN_IN)).to_be_visible(timeout=60_000)
         expect(page.get_by_text("Page 1: ")).to_have_count(0)
 
 

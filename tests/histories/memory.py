@@ -2,8 +2,8 @@
 
 Rows and markers as in Cassandra: each cell has its own timestamp, the greater one wins, of equal ones the greater value;
 a delete hides what is not newer; an update of a row that is not there leaves a fragment. Aggregates as in MongoDB: a
-document takes a delta, or is set, only with a greater stamp. The writer's state refuses the holder of an earlier lease, and
-so do rows and markers once the next holder's fence has settled (engine/writer/fence.py).
+document that was read is set, or one is set anew, only with a greater stamp. The writer's state refuses the holder of an
+earlier lease, and so do rows and markers once the next holder's fence has settled (engine/writer/fence.py).
 """
 
 from collections import Counter

@@ -171,7 +171,7 @@ class BreakingCollection:
 
     def __init__(self, collection: Any, process: Process) -> None:
         self.collection, self.process = collection, process
-        self.find, self.find_one = collection.find, collection.find_one
+        self.name, self.find, self.find_one = collection.name, collection.find, collection.find_one
 
     def replace_one(self, *said: Any, **options: Any) -> None:
         self.process.write(partial(self.collection.replace_one, *said, **options))

@@ -73,6 +73,20 @@ def test_one_without_a_stamp_is_replaced_by_a_recount_and_seen_by_verify(databas
     assert aggregates.cells() == {X: 3}
 
 
+@pytest.mark.parametrize("counts", [{"users": 5}, {"users": 5, "stamp": NOW + 9}, [], None, 7, {"stamp": None, "users": 5}])
+def test_counts_of_another_form_are_borne_and_a_recount_makes_them_anew(database: Any, counts: Any) -> None:
+    """$max would leave some of them for ever."""
+    aggregates = Aggregates(database, 50)
+    database[DOMAINS].insert_many([{"_id": "x.org", "counts": counts}, {"_id": "z.org", "counts": counts, "names": ["Ada"]}])
+    aggregates.add({X: 2, Y: 1}, NOW + 1)
+    aggregates.sweep(NOW)
+    aggregates.empty()
+    assert aggregates.cells()[Y] == 1
+    aggregates.set_all({X: 3, Cell(DOMAINS, "z.org"): 4}, NOW + EPOCH)
+    assert list(database[DOMAINS].find().sort("_id", 1)) == [
+        {"_id": key, "counts": {"stamp": NOW + EPOCH, "users": users}} for key, users in (("x.org", 3), ("z.org", 4))]
+
+
 def test_one_is_not_seen_from_its_epoch_on_and_swept(database: Any) -> None:
     aggregates = Aggregates(database, 50)
     aggregates.set_all({FR: 1}, NOW)
@@ -117,15 +131,15 @@ def test_a_turn_that_is_late_by_the_time_it_writes_changes_nothing(database: Any
 
 def test_counts_that_stood_beside_the_id_are_counted_on_and_go(database: Any) -> None:
     """As they were written up to November 2026."""
-    births = {"female": {"1990-01": 2, "1991-02": 0}}
+    births = {"female": {"1990-01": 2, "1991-02": 0}}    # killed before it took the count of nobody out
     database[NATIONALITIES].insert_one(
         {"_id": "FR", "users": 2, "by_gender": {"female": 2}, "births": births, "stamp": NOW + 1})
     database[DOMAINS].insert_one({"_id": "x.org", "users": 2, "stamp": NOW + 1})
     aggregates = Aggregates(database, 50)
-    assert (aggregates.cells(), aggregates.contradictions()) == ({FR: 2, X: 2}, [])
+    assert (aggregates.cells(), aggregates.contradictions(), aggregates.empty()) == ({FR: 2, X: 2}, [], 1)
     aggregates.add({FR: 5, X: 5}, NOW + 1)    # done already
     aggregates.add({FR: 1, X: 1}, NOW + 2)
-    assert (aggregates.cells(), aggregates.contradictions()) == ({FR: 3, X: 3}, [])
+    assert (aggregates.cells(), aggregates.contradictions(), aggregates.empty()) == ({FR: 3, X: 3}, [], 0)
     assert database[NATIONALITIES].find_one() == {"_id": "FR", "counts": {
         "stamp": NOW + 2, "users": 3, "by_gender": {"female": 3}, "births": {"female": {"1990-01": 3}}}}
     assert database[DOMAINS].find_one() == {"_id": "x.org", "counts": {"stamp": NOW + 2, "users": 3}}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.services
 TODAY = date(2026, 11, 28)
 NATS, DOMAINS, YEARS = ("FR", "DE", "IE"), ("example.com", "beispiel.de"), range(1950, 2000)
 PEOPLE = 150
-SLACK_S = 0.7
+SLACK_S = 5.0
 """For a machine that is busy."""
 
 

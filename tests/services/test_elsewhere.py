@@ -38,7 +38,7 @@ from engine.settings import CLONE, Settings, load
 from engine.topics import all_topics
 from tests.waiting import until
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1500)]
 
 NAME = "people_elsewhere"
 WELL_WITHIN_S = 240

@@ -7,7 +7,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from pymongo import InsertOne, MongoClient, UpdateOne
+from pymongo import DeleteOne, InsertOne, MongoClient, UpdateOne
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 
@@ -113,11 +113,18 @@ def test_the_stamp_compares_as_a_64_bit_number(collection: Collection[dict[str, 
     now = 1_795_500_000_000    # a turn is near the clock in milliseconds
     stamps = [stamp(1, now), stamp(1, now + 1), stamp(2, -1), stamp(2, now), stamp(1000, now)]
     assert stamps == sorted(stamps)
-    collection.insert_many([{"_id": place, "stamp": one} for place, one in enumerate(stamps)])
+    collection.insert_many([{"_id": place, "counts": {"stamp": one}} for place, one in enumerate(stamps)])
+    collection.insert_one({"_id": 9, "users": 1})
+
+    def older(one: int) -> dict[str, Any]:
+        return {"$or": [{"counts.stamp": {"$lt": one}}, {"counts.stamp": {"$exists": False}}]}
 
     for place, one in enumerate(stamps):
-        assert sorted(kept["_id"] for kept in collection.find({"stamp": {"$lt": one}})) == list(range(place))
-    assert [kept["stamp"] for kept in collection.find().sort("_id", 1)] == stamps
+        assert sorted(kept["_id"] for kept in collection.find(older(one))) == [*range(place), 9]
+    assert [kept["counts"]["stamp"] for kept in collection.find({"_id": {"$lt": 9}}).sort("_id", 1)] == stamps
+    collection.bulk_write([DeleteOne({"_id": number, **older(stamps[2])}) for number in (*range(len(stamps)), 9)])
+    assert [kept["_id"] for kept in collection.find().sort("_id", 1)] == [2, 3, 4]
+    assert sorted(collection.find({}, {"users": 1, "counts.stamp": 1}), key=str) == sorted(collection.find(), key=str)
 
 
 def test_inserts_of_one_bulk_are_all_done(stack: Settings, collection: Collection[dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ from engine.writer.write_order import Figures, OpenTurn, WriterState
 
 pytestmark = pytest.mark.services
 
-LEASE_S = 1.5
+LEASE_S = 4.0
 NOBODY = 2 ** 30    # the number of no process: it lies above the greatest
 
 

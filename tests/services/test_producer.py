@@ -293,7 +293,7 @@ def test_the_rate_is_kept_smoothly_and_the_heartbeat_tells(settings: Settings, t
     assert taken > 2.8
     records = tail.read()
     tenths = Counter(record.timestamp // 100 for record in records)
-    assert max(tenths.values()) <= 60
+    assert max(tenths.values()) <= 120, "what a stall of a second leaves is made up, and no more"
     assert len(tenths) >= 10
     assert all(dict(record.headers)["synthetic"] == b"1" for record in records)
     said = heartbeat(settings)

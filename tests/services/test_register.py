@@ -157,6 +157,11 @@ SABOTAGE: dict[str, Sabotage] = {
         "mongo:users_by_nationality.names", "no entry of the register speaks of it",
         lambda flow: aggregate(flow, {"$set": {"names": 1, "users": 0, "stamp": 0, "births": {}, "by_gender": {}}}),
         without_aggregate),
+    "a field added to the counts of an aggregate": (
+        "mongo:users_by_nationality.by_gender.name", "no entry of the register speaks of it",
+        lambda flow: aggregate(flow, {"$set": {"births": {}, "counts": {
+            "stamp": 0, "users": 0, "births": {}, "by_gender": {"female": {"name": "Ada"}}}}}),
+        without_aggregate),
     "a field added deep in an aggregate": (
         "mongo:users_by_nationality.births.(unknown)", "no entry of the register speaks of it",
         lambda flow: aggregate(flow, {"$set": {"users": 0, "stamp": 0, "by_gender": {}, "births": {"female": {"Ada": 1}}}}),

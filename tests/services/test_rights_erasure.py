@@ -130,7 +130,7 @@ def test_before_the_erasure_the_search_finds_both(flow: Flow, stack: Settings, s
         assert {text for path, texts in places.items() if "/kafka/" in path for text in texts} == set(clear)
         assert {text for path, texts in places.items() if "/cassandra/" in path for text in texts} == {token, domain}
         assert {text for path, texts in places.items() if "/mongo/" in path for text in texts} == {domain}
-        assert flow.documents(DOMAINS)[DOMAIN[word]]["users"] == 1
+        assert flow.documents(DOMAINS)[DOMAIN[word]]["counts"]["users"] == 1
         numbers = found(stack, flow.settings, forms(uuid))
         assert any("/kafka/" in path for path in numbers)
         assert any(path.endswith("Index.db") for path in numbers)

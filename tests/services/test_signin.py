@@ -81,9 +81,9 @@ def test_a_wrong_password_is_refused_at_once_and_by_name(
     with pytest.raises(SignInRefused, match="refuses stream") as caught:
         sign_in(wrong, "stream")
 
-    assert time.monotonic() - started < wrong.kafka.request_timeout_s / 2, "it was not waited out"
+    assert time.monotonic() - started < wrong.kafka.request_timeout_s, "it was not waited out"
     assert WRONG not in str(caught.value)
-    assert names_of_threads() == before
+    assert set(names_of_threads()) <= set(before)
 
 
 @pytest.mark.filterwarnings(    # kafka-python leaves the socket of a refused connection to the garbage collector
@@ -95,4 +95,4 @@ def test_a_store_that_is_away_is_named(away: Settings, sign_in: Callable[[Settin
     with pytest.raises(StoreAway, match="does not answer"):
         sign_in(away, "stream")
 
-    assert names_of_threads() == before
+    assert set(names_of_threads()) <= set(before)

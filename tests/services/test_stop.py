@@ -19,7 +19,7 @@ from tests.services.producing import having, run
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
-BATCHES = 6
+BATCHES = 10
 STOPS_WITHIN_S = 30.0
 
 

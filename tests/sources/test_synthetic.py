@@ -127,4 +127,4 @@ def test_it_is_fast_enough_to_feed_the_flow() -> None:
     pulled(made, 1)
     began = time.process_time()
     pulled(made, 1)
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 4.0
