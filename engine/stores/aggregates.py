@@ -114,7 +114,7 @@ class Aggregates:
             for key in left:
                 kept = stood.get(key, {})
                 if _stamp(kept) < stamp:
-                    before = cells_of(collection.name, kept) if _stamp(kept) >= epoch else {}
+                    before = cells_of(collection.name, kept) if kept and _stamp(kept) >= epoch else {}
                     made[key] = counts_of(summed(before, more[key]), stamp)
             left = self._insert(collection, {key: counts for key, counts in made.items() if key not in stood})
             self._raise(collection, {key: counts for key, counts in made.items() if key in stood})
