@@ -96,8 +96,8 @@ def test_a_program_that_dies_at_once_is_tried_again_and_status_says_since_when(f
         taken.bind((flow.settings.view.host, flow.settings.view.port))
         taken.listen()
         supervisor.start("view")
-        flow.until("it has failed twice", lambda: len(view_ends(supervisor)) >= 2, 120)
-        flow.until("it is down", lambda: supervisor.status()["view"].state == "failing", 60)
+        flow.until("it has failed twice", lambda: len(view_ends(supervisor)) >= 2, 300)
+        flow.until("it is down", lambda: supervisor.status()["view"].state == "failing", 180)
         status = supervisor.status()["view"]
         line = next(one for one in flow.rollcall("status", code=1).stdout.splitlines() if " view " in one)
     assert status.since == datetime.strptime(view_ends(supervisor)[0][:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
