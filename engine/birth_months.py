@@ -4,14 +4,47 @@ A birth counts as on the 15th of its month; an age is the days since then over 3
 Months are written `1992-03`. Everything here is pure; nothing is rounded.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
 
 DAYS_A_YEAR = 365.2425
 DAY_OF_MONTH = 15
 BAND = 10
 """Years in an age band."""
+
+_MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
+_YEAR = re.compile(r"[0-9]{4}")
+_TWELVE = re.compile(r"-?[0-9]+( -?[0-9]+){11}")
+
+
+def in_years(months: Mapping[str, int]) -> dict[str, Any]:
+    """Months of birth as they are kept: a year and its twelve counts, January first. What is no month stands as it came.
+
+    >>> in_years({"1992-03": 2})
+    {'1992': '0 0 2 0 0 0 0 0 0 0 0 0'}
+    """
+    years: dict[str, list[int]] = {}
+    others: dict[str, Any] = {}
+    for month, people in months.items():
+        if found := _MONTH.fullmatch(month):
+            years.setdefault(found[1], [0] * 12)[int(found[2]) - 1] = people
+        else:
+            others[month] = people
+    return {year: " ".join(map(str, people)) for year, people in years.items()} | others
+
+
+def in_months(years: Mapping[str, Any]) -> dict[str, Any]:
+    """The same back: month of birth -> people, without those of nobody. What is no year of twelve counts stands as it came."""
+    months: dict[str, Any] = {}
+    for year, people in years.items():
+        if isinstance(people, str) and _YEAR.fullmatch(year) and _TWELVE.fullmatch(people):
+            months |= {f"{year}-{month:02}": int(n) for month, n in enumerate(people.split(" "), 1) if n != "0"}
+        else:
+            months[year] = people
+    return months
 
 
 def merged(births: Iterable[Mapping[str, int]]) -> dict[str, int]:

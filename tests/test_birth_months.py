@@ -2,11 +2,12 @@
 
 import random
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from engine.birth_months import age, average_age, merged
+from engine.birth_months import age, average_age, in_months, in_years, merged
 
 TODAY = date(2026, 11, 24)
 
@@ -40,6 +41,20 @@ def test_a_birth_later_this_month_counts_as_the_15th() -> None:
 def test_what_is_not_a_month_is_refused(month: str) -> None:
     with pytest.raises(ValueError, match=r"month|invalid literal"):
         average_age({month: 1}, TODAY)
+
+
+def test_months_are_kept_by_year_and_come_back() -> None:
+    months = {"1992-01": 3, "1992-12": 40, "2001-07": 1, "1899-02": -2, "1992-05": 0}
+    assert in_years(months) == {"1992": "3 0 0 0 0 0 0 0 0 0 0 40", "2001": "0 0 0 0 0 0 1 0 0 0 0 0",
+                                "1899": "0 -2 0 0 0 0 0 0 0 0 0 0"}
+    assert in_years({"1992-13": 1, "": 1}) == {"1992-13": 1, "": 1}, "what is no month is not lost"
+    assert in_months(in_years(months)) == {month: people for month, people in months.items() if people}
+
+
+@pytest.mark.parametrize("odd", [{"1992-03": 4}, {"1992": "1 2 3"}, {"1992": 12}, {"Ada": "0 0 0 0 0 0 0 0 0 0 0 1"},
+                                 {"1992": "0 0 0 0 0 0 0 0 0 0 0 Ada"}, {"1992-13": 1}, {"": 1}])
+def test_what_another_hand_put_there_is_left_as_it_is(odd: dict[str, Any]) -> None:
+    assert in_months(odd) == odd
 
 
 def test_merged_adds_up_and_drops_noughts() -> None:

@@ -29,7 +29,7 @@ from engine.clients import cassandra_session, kafka_admin, kafka_consumer, mappe
 from engine.person import GENDER_FORM
 from engine.settings import Kafka, Settings
 from engine.stores.aggregates import COLLECTIONS as AGGREGATES
-from engine.stores.aggregates import without_counts
+from engine.stores.aggregates import flat, without_counts
 from governance.catalogue import FIELDS, UNKNOWN
 from governance.drift import Live, LiveTable, LiveTopic
 
@@ -190,7 +190,7 @@ def _parts(name: str, document: Mapping[str, Any]) -> tuple[object, ...]:
     """What is looked at of a document: of an aggregate its counts, as if they stood beside the rest."""
     if name not in AGGREGATES or not isinstance(document.get("counts"), Mapping):
         return document,
-    return without_counts(document), document["counts"]
+    return without_counts(document), flat({"counts": document["counts"]})
 
 
 def inside(value: object, path: str, forms: Sequence[str] = ()) -> Iterator[str]:

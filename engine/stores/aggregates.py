@@ -5,6 +5,7 @@ the greater stamp stays and FerretDB finds the document by its `_id` alone (docs
 `insert_many`; a write has at most `settings.mongo.bulk` operations.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from engine.birth_months import in_months, in_years
 from engine.clients import mapped
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.writer.write_order import EPOCH
@@ -32,9 +34,12 @@ def documents(database: Database[Any], name: str, *fields: str) -> list[Document
 
 
 def flat(kept: Mapping[str, Any]) -> Document:
-    """A document with its counts beside its `_id`. What another hand put there stays to be seen."""
+    """A document with its counts beside its `_id`, births by month. What another hand put there stays to be seen."""
     counts = kept.get("counts")
-    return {**without_counts(kept), **counts} if isinstance(counts, Mapping) else dict(kept)
+    made = {**without_counts(kept), **counts} if isinstance(counts, Mapping) else dict(kept)
+    if isinstance(births := made.get("births"), Mapping):
+        made["births"] = {gender: in_months(years) if isinstance(years, Mapping) else years for gender, years in births.items()}
+    return made
 
 
 def without_counts(kept: Mapping[str, Any]) -> Document:
@@ -97,7 +102,9 @@ class Aggregates:
         """Documents whose `users` or `by_gender` are not the sum of their births, each named."""
         wrong = []
         for kept in self.documents(NATIONALITIES, since):
-            births = {gender: sum(months.values()) for gender, months in kept.get("births", {}).items()}
+            births: Counter[str] = Counter()
+            for cell, n in cells_of(NATIONALITIES, kept).items():
+                births[cell.gender] += n
             genders = {gender: n for gender, n in kept.get("by_gender", {}).items() if n}
             if genders != {gender: n for gender, n in births.items() if n} or kept["users"] != sum(births.values()):
                 wrong.append(f"{NATIONALITIES}/{kept['_id']}: users, by_gender and births do not agree")
@@ -164,18 +171,21 @@ def cells_of(name: str, kept: Mapping[str, Any]) -> dict[Cell, int]:
     """What a document of this collection counts."""
     if name != NATIONALITIES:
         return {Cell(name, kept["_id"]): kept.get("users", 0)}
-    return {Cell(name, kept["_id"], gender, month): n for gender, months in kept.get("births", {}).items()
-            for month, n in months.items()}
+    births = kept.get("births")
+    return {Cell(name, kept["_id"], gender, month): n for gender, months in (births.items() if isinstance(births, dict) else ())
+            if isinstance(months, dict) for month, n in months.items() if isinstance(n, int)}
 
 
 def counts_of(cells: Mapping[Cell, int], stamp: int) -> Document:
     """The cells of one document as it keeps them: the stamp first, by which `$max` compares; no count of nobody but `users`."""
     counts: Document = {"stamp": stamp, "users": sum(cells.values())}
+    months: dict[str, dict[str, int]] = {}
     for cell, n in cells.items():
         if n and cell.collection == NATIONALITIES:
-            genders = counts.setdefault("by_gender", {})
-            genders[cell.gender] = genders.get(cell.gender, 0) + n
-            counts.setdefault("births", {}).setdefault(cell.gender, {})[cell.month] = n
+            months.setdefault(cell.gender, {})[cell.month] = n
+    if months:
+        counts["by_gender"] = {gender: sum(people.values()) for gender, people in months.items()}
+        counts["births"] = {gender: in_years(people) for gender, people in months.items()}
     return counts
 
 

@@ -10,6 +10,7 @@ from typing import Any, Self, cast
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
+from engine.birth_months import in_years
 from engine.publishing.release import Publishing
 from engine.settings import Settings
 from engine.stores.records import Record, Records, Stale
@@ -77,7 +78,7 @@ class Place:
         total = sum(people.values())
         stamp = EPOCH + 3
         self[BY_NATIONALITY].documents = {nat: {"_id": nat, "counts": {
-            "stamp": stamp, "users": n, "births": {"female": {"1992-03": n}}}} for nat, n in people.items()}
+            "stamp": stamp, "users": n, "births": {"female": in_years({"1992-03": n})}}} for nat, n in people.items()}
         self[BY_EMAIL_DOMAIN].documents = {"example.com": {"_id": "example.com", "counts": {"stamp": stamp, "users": total}}}
         self[ARRIVALS].documents = {"2026-11-28T09": {"_id": "2026-11-28T09", "counts": {"stamp": stamp, "users": total}}}
         self[PIPELINE_STATUS].documents = {"writer": {"_id": "writer", "lease": 1, **asdict(WriterState(turn=3))}}

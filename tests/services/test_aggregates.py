@@ -104,7 +104,8 @@ def test_a_count_of_nobody_goes_in_its_turn_and_a_document_of_nobody_keeps_its_s
     aggregates.add({FR: 1, other: 1, man: 1, X: 1, Y: 1}, NOW + 1)
     aggregates.add({FR: -1, man: -1, X: -1, Y: 0}, NOW + 2)
     assert database[NATIONALITIES].find_one() == {"_id": "FR", "counts": {
-        "stamp": NOW + 2, "users": 1, "by_gender": {"female": 1}, "births": {"female": {"1991-02": 1}}}}
+        "stamp": NOW + 2, "users": 1, "by_gender": {"female": 1},
+        "births": {"female": {"1991": "0 1 0 0 0 0 0 0 0 0 0 0"}}}}
     assert database[DOMAINS].find_one({"_id": "x.org"}) == {"_id": "x.org", "counts": {"stamp": NOW + 2, "users": 0}}
     assert aggregates.empty() == 1
     assert (aggregates.empty(2), aggregates.empty(1)) == (1, 0), "what a later turn has emptied was not of an earlier one"
@@ -141,7 +142,8 @@ def test_counts_that_stood_beside_the_id_are_counted_on_and_go(database: Any) ->
     aggregates.add({FR: 1, X: 1}, NOW + 2)
     assert (aggregates.cells(), aggregates.contradictions(), aggregates.empty()) == ({FR: 3, X: 3}, [], 0)
     assert database[NATIONALITIES].find_one() == {"_id": "FR", "counts": {
-        "stamp": NOW + 2, "users": 3, "by_gender": {"female": 3}, "births": {"female": {"1990-01": 3}}}}
+        "stamp": NOW + 2, "users": 3, "by_gender": {"female": 3},
+        "births": {"female": {"1990": "3 0 0 0 0 0 0 0 0 0 0 0"}}}}
     assert database[DOMAINS].find_one() == {"_id": "x.org", "counts": {"stamp": NOW + 2, "users": 3}}
 
 

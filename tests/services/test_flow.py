@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from kafka import TopicPartition
 
-from engine.birth_months import average_age
+from engine.birth_months import average_age, in_months, in_years
 from engine.clients import cassandra_session, kafka_consumer, kafka_producer, mongo_client
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES
 from engine.settings import Settings
@@ -237,8 +237,10 @@ def _behind_its_back(flow: Flow, altered: UUID, deleted: UUID, shut: UUID, moved
         session.execute(f"INSERT INTO {markers} (suppression, erased) VALUES (%s, true)", (token,))
         with mongo_client(flow.settings, "provision") as client:
             collection = client[flow.settings.mongo.database][NATIONALITIES]
-            month = next(iter(collection.find_one({"_id": "FR"})["counts"]["births"]["female"]))    # type: ignore[index]
-            collection.update_one({"_id": "FR"}, {"$inc": {f"counts.births.female.{month}": 1}})
+            years = collection.find_one({"_id": "FR"})["counts"]["births"]["female"]    # type: ignore[index]
+            year = next(iter(years))
+            one_more = in_years({f"{year}-01": 1, **in_months({year: years[year]})} | {f"{year}-12": 7})
+            collection.update_one({"_id": "FR"}, {"$set": {f"counts.births.female.{year}": one_more[year]}})
         yield
         session.execute(f"DELETE FROM {markers} WHERE suppression = %s", (token,))
 

@@ -162,6 +162,11 @@ SABOTAGE: dict[str, Sabotage] = {
         lambda flow: aggregate(flow, {"$set": {"births": {}, "counts": {
             "stamp": 0, "users": 0, "births": {}, "by_gender": {"female": {"name": "Ada"}}}}}),
         without_aggregate),
+    "a text that counts nobody in an aggregate": (
+        "mongo:users_by_nationality.births.(unknown)", "no entry of the register speaks of it",
+        lambda flow: aggregate(flow, {"$set": {"counts": {
+            "stamp": 0, "users": 0, "by_gender": {}, "births": {"female": {"1992": "Ada 0 0 0 0 0 0 0 0 0 0 0"}}}}}),
+        without_aggregate),
     "a field added deep in an aggregate": (
         "mongo:users_by_nationality.births.(unknown)", "no entry of the register speaks of it",
         lambda flow: aggregate(flow, {"$set": {"users": 0, "stamp": 0, "by_gender": {}, "births": {"female": {"Ada": 1}}}}),
