@@ -88,6 +88,10 @@ class KeyRing:
         """The seal of an entry of the audit (governance/audit.py); its key is as old as the installation."""
         return token(self.control, f"audit|{text}")
 
+    def backup_seal(self, text: str) -> str:
+        """The seal of a backup's manifest (engine/backup/manifest.py)."""
+        return token(self.control, f"backup|{text}")
+
     def seal_dead_letter(self, value: bytes, place: str) -> bytes:
         """The value of a dead letter."""
         return _seal("dead", self.dead, value, f"dead|{place}")
@@ -134,7 +138,7 @@ def token(key: bytes, value: str) -> str:
 
 def ensure_keys(settings: Settings) -> bool:
     """Makes the key ring if there is none; returns whether it did."""
-    path = _path(settings)
+    path = keys_path(settings)
     if path.exists():
         return False
     fresh = {
@@ -147,7 +151,7 @@ def ensure_keys(settings: Settings) -> bool:
 
 def lost_keys(settings: Settings) -> str:
     """What may hold data that were sealed with a key ring that is not there; empty when it is, or never was."""
-    if _path(settings).exists():
+    if keys_path(settings).exists():
         return ""
     if "cassandra" in settings.elsewhere:    # our passwords are made after the keys: with them there were keys
         began = (settings.secrets / "stream.password").exists()
@@ -157,15 +161,21 @@ def lost_keys(settings: Settings) -> str:
 
 def load_keys(settings: Settings) -> KeyRing:
     """Reads the key ring of this installation."""
-    path = _path(settings)
+    path = keys_path(settings)
     try:
-        kept = json.loads(path.read_text())
-        keys = KeyRing(
-            current=kept["current"], columns={name: bytes.fromhex(key) for name, key in kept["columns"].items()},
-            **{name: bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")})
+        return keys_in(path.read_bytes(), path)
     except FileNotFoundError:
         raise SettingsInvalid(f"There is no key ring: {path} is missing. `rollcall up` makes one for a new "
                               "installation; for an old one restore it, or its rows cannot be read.") from None
+
+
+def keys_in(content: bytes, path: Path) -> KeyRing:
+    """The key ring that a file holds. path: how it is named where it is damaged, which is a SettingsInvalid."""
+    try:
+        kept = json.loads(content)
+        keys = KeyRing(
+            current=kept["current"], columns={name: bytes.fromhex(key) for name, key in kept["columns"].items()},
+            **{name: bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")})
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsInvalid(f"The key ring {path} is damaged. Restore it from its backup.") from None
     if any(len(key) != KEY_BYTES for key in (*keys.columns.values(), keys.email, keys.suppression, keys.control, keys.dead)):
@@ -177,7 +187,8 @@ def load_keys(settings: Settings) -> KeyRing:
     return keys
 
 
-def _path(settings: Settings) -> Path:
+def keys_path(settings: Settings) -> Path:
+    """Where the key ring of this installation stands."""
     return settings.secrets / "keys.json"
 
 

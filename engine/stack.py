@@ -36,11 +36,12 @@ REFUSED_FOR_S = 30
 
 def up(settings: Settings, say: Say) -> None:
     """Brings everything up: servers, what they need to hold, our programs; after a restore that was not checked the stream
-    alone, and says why (KeptShut). Idempotent.
+    alone, and says why (KeptShut); while a backup is being loaded nothing (HalfLoaded). Idempotent.
 
     Raises FolderUnusable, ToolMissing, DownloadBroken, PortTaken, SettingsInvalid, SignInRefused, and ServerFailed with
     the end of a log.
     """
+    shut.require_loaded(settings)
     folders.require_room(settings)
     processes = Supervisor(settings)
     _end_orphans(settings, processes, say)    # the view among them still has its port
@@ -105,8 +106,9 @@ def provide(settings: Settings, say: Say, within_s: float = READY_WITHIN_S, new_
 
     within_s: how long each is waited for. new_cassandra: the one elsewhere still has its default superuser, which is
     replaced by `provision`. take_over: users of our names that are there already get our passwords.
-    Raises StoreAway, SignInRefused, SettingsInvalid, and ServerFailed where one of ours does not run.
+    Raises StoreAway, SignInRefused, SettingsInvalid, HalfLoaded, and ServerFailed where one of ours does not run.
     """
+    shut.require_loaded(settings)
     secrets_made(settings, say)
     processes = Supervisor(settings)
     status = processes.status()

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from engine.carried_out import send_and_wait
 from engine.cli.audited import audited
 from engine.cli.output import show, show_json, tell
 from engine.settings import load
+
+if TYPE_CHECKING:    # Spark is imported only by those who need it
+    from engine.verify import Report
 
 DIFFERENT = 1
 REPAIR_WITHIN_S = 300.0
@@ -42,20 +45,25 @@ def verify_stores(
     if as_json:
         show_json({"ok": report.ok, **asdict(report)})
     else:
-        show(f"As of turn {report.turn}: {report.records} records, {report.rows} rows ({report.counted} counted), "
-             f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents, "
-             f"{report.snapshots} snapshots. "
-             + ("The stream stood still while this was read." if report.streaming else "The stream does not run."))
-        for reason, number in sorted(report.reasons.items()):
-            show(f"  dead letters: {number} x {reason}")
-        for finding in report.findings:
-            show(f"  {finding.where}: {finding.what}")
-        if report.more:
-            show(f"  and {report.more} more")
-        show("Everything agrees." if report.ok else f"{len(report.findings) + report.more} places differ. "
-             "`rollcall verify --repair` sets aggregates right; docs/operating.md says what to do about the rest.")
+        show_report(report)
     if not report.ok:
         raise typer.Exit(DIFFERENT)
+
+
+def show_report(report: "Report") -> None:
+    """Shows what was compared, and each place that differs."""
+    show(f"As of turn {report.turn}: {report.records} records, {report.rows} rows ({report.counted} counted), "
+         f"{report.erased} erased, {report.dead_letters} dead letters, {report.documents} documents, "
+         f"{report.snapshots} snapshots. "
+         + ("The stream stood still while this was read." if report.streaming else "The stream does not run."))
+    for reason, number in sorted(report.reasons.items()):
+        show(f"  dead letters: {number} x {reason}")
+    for finding in report.findings:
+        show(f"  {finding.where}: {finding.what}")
+    if report.more:
+        show(f"  and {report.more} more")
+    show("Everything agrees." if report.ok else f"{len(report.findings) + report.more} places differ. "
+         "`rollcall verify --repair` sets aggregates right; docs/operating.md says what to do about the rest.")
 
 
 def recount(within: Annotated[float, typer.Option(help="Seconds to wait for the stream.", min=0)] = 300.0) -> None:

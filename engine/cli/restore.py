@@ -11,7 +11,7 @@ from engine.cli.output import show, tell
 from engine.errors import NotServed
 from engine.processes import PROGRAMS, Supervisor
 from engine.rights.control import export_commands, import_commands
-from engine.settings import load
+from engine.settings import Settings, load
 
 File = Annotated[Path, typer.Argument(help="File of commands, a line each; what they say of people is sealed.", metavar="FILE")]
 
@@ -40,14 +40,29 @@ def restore_check(
 
     Example: rollcall restore-check
     """
-    from engine.rights import restore  # Spark is imported only by those who need it
-
     settings = load()
-    processes = Supervisor(settings)
-    before, status = shut.stale(settings), processes.status()
-    begun = before is not None and status[shut.MAY_RUN].pid is not None    # a store is restored with all down
+    shut.require_loaded(settings)
+    carried_out_again(settings, commands, within)
+    shut.opened(settings)
+    show("Everything may open: `rollcall up`. `rollcall verify` compares the stores once more.")
+
+
+def require_closed(settings: Settings) -> bool:
+    """Whether the stream runs that an earlier look has started. Raises StillOpen where anything else of ours does."""
+    status = Supervisor(settings).status()
+    begun = shut.stale(settings) is not None and status[shut.MAY_RUN].pid is not None    # a store is restored with all down
     if open_now := [name for name in PROGRAMS if status[name].pid and not (begun and name == shut.MAY_RUN)]:
         raise StillOpen(f"{', '.join(open_now)} run(s), and nothing may be open yet: `rollcall down`, then this again.")
+    return begun
+
+
+def carried_out_again(settings: Settings, commands: Path | None, within: float) -> None:
+    """Carries out in the restored stores what was commanded; nothing is opened. commands: an export of the commands; within:
+    seconds. Raises StillOpen, NotServed while something of somebody erased is there, and what engine/rights/restore.py does."""
+    from engine.rights import restore  # Spark is imported only by those who need it
+
+    processes, before = Supervisor(settings), shut.stale(settings)
+    begun = require_closed(settings)
     if not begun:
         shut.shut(settings)
     stack.servers_up(settings, tell)
@@ -80,8 +95,6 @@ def restore_check(
             raise NotServed(f"Somebody erased is still there ({found.in_files or 0} of them in Cassandra's files, "
                             f"{found.segments or 0} segments of its log from before); nothing may open. Run this again; "
                             "`rollcall logs stream` shows more.")
-        shut.opened(settings)
-    show("Everything may open: `rollcall up`. `rollcall verify` compares the stores once more.")
 
 
 def export(file: File) -> None:

@@ -43,7 +43,7 @@ def import_commands(settings: Settings, path: Path) -> int:
     Raises OtherCommands (what both have is not the same), InputUnreadable, StoreAway, SignInRefused.
     """
     _stamped_by_the_broker(settings)    # an import that was killed may have left the topic with the sender's clock
-    kept, there = _read(path), list(_standing(settings))
+    kept, there = read_commands(path), list(_standing(settings))
     if (same := next((n for n, (one, other) in enumerate(zip(kept, there, strict=False)) if one != other), None)) is not None:
         raise OtherCommands(_differ(path, settings.kafka.control_topic, same, there))
     missing = kept[len(there):]
@@ -68,7 +68,8 @@ def _standing(settings: Settings) -> Iterator[dict[str, Any]]:
                "value": (record.value or b"").decode(errors="replace")}
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
+def read_commands(path: Path) -> list[dict[str, Any]]:
+    """The commands of an export, as they stand there. Raises InputUnreadable."""
     try:
         found = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
         return [{"at": int(one["at"]), "request": str(one["request"]), "value": str(one["value"])} for one in found]
