@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -182,8 +183,10 @@ def test_interrupted_it_opens_nothing_and_is_done_again(settings: Settings, fold
     stores = Stores(monkeypatch, fails=fails)
     with pytest.raises(KeyboardInterrupt):
         loading.into_empty(settings, folder, manifest.read(folder), None, quiet)
-    for begin in (lambda: Supervisor(settings).start("stream"), lambda: Supervisor(settings).run("console"),
-                  lambda: stack.up(settings, quiet), lambda: stack.provide(settings, quiet)):
+    begins: list[Callable[[], object]] = [
+        lambda: Supervisor(settings).start("stream"), lambda: Supervisor(settings).run("console"),
+        lambda: stack.up(settings, quiet), lambda: stack.provide(settings, quiet)]
+    for begin in begins:
         with pytest.raises(shut.HalfLoaded, match="rollcall restore FOLDER"):
             begin()
     stores.fails, stores.table, stores.done = "", "profiles", []
@@ -247,7 +250,7 @@ def test_the_node_gets_copies_of_files_that_the_manifest_names(settings: Setting
             shutil.rmtree(arguments[3])    # it moves what it is given
         return ""
 
-    monkeypatch.setattr(tables.nodetool, "opened", lambda *_: nullcontext(nodetool))
+    monkeypatch.setattr("engine.native.nodetool.opened", lambda *_: nullcontext(nodetool))
     names = [*manifest.read(folder).files, "cassandra/profiles/schema.cql"]
     before = below(folder)
     with nullcontext() if taken else pytest.raises(StoreRefused, match="did not take 1 files of table profiles"):

@@ -35,6 +35,7 @@ NOT_RUN = {
     r"(cd|npm) ": "asks npm's registry; what it made is kept, and tests/app/test_view_pages.py looks at it",
     r"git ": "asks a person for a message, or a server",
     r"\.venv/bin/pytest": "a test within a test",
+    r"rollcall restore FOLDER": "wants an empty installation; tests/services/test_backup.py gives it one",
 }
 CODES = {
     r"rollcall (access (plan|drift)|retention show|breach list|publish preview)\b": {0, 1},   # 1: there is something to do
@@ -48,6 +49,7 @@ BEFORE: dict[str, Callable[[Newcomer], object]] = {
     r"rollcall request step REF erase": lambda reader: reader.run(f"rollcall request step {newest_request(reader)} find"),
     r"rollcall stream (run|accept-loss$)": lambda reader: reader.run("rollcall stream stop"),
     r"rollcall restore-check": lambda reader: reader.run("rollcall down"),
+    r"rollcall backup": lambda reader: (reader.clone / "word").write_text("four words nobody says\n"),
     r"rollcall access import wanted.yaml .* is new": lambda reader: with_team(reader),
     r"rollcall access import wanted.yaml .* has left": lambda reader: without_team(reader),
 }
@@ -90,6 +92,9 @@ PLACEHOLDERS: dict[tuple[str, str], Filling] = {
     ("REF", "rollcall erase"): lambda reader: newest_request(reader),
     ("ACCOUNT", "rollcall request assign"): "ada",
     ("FILE", "rollcall commands"): "commands.jsonl",
+    ("FOLDER", "rollcall backup"): lambda reader: f"backup-{len(list(reader.clone.glob('backup-*')))}",
+    ("KEYS", "rollcall backup"): "keys.sealed",
+    ("WORD", "rollcall backup"): "word",
 }
 
 
