@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -32,8 +33,11 @@ Say = Callable[[str], None]
 MADE_BY = f"rollcall {version('rollcall')}"
 
 
-def require_new(folder: Path, keys_file: Path | None) -> None:
-    """Raises InputUnreadable where a backup, or its key ring, would go into or over what is there."""
+def require_new(settings: Settings, folder: Path, keys_file: Path | None) -> None:
+    """Raises InputUnreadable where a backup, or its key ring, would go over what is there or into where it is found."""
+    if folder.resolve().is_relative_to(settings.home.resolve()):
+        raise InputUnreadable(f"{folder} is in the folder of the installation ({settings.home}): it would be lost with it, and "
+                              "an erasure, which searches there, would not come to an end. Give a folder elsewhere.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputUnreadable(f"{folder} is there already, and a backup is written over nothing. Give a folder that is empty, "
                               "or not there.")
@@ -41,7 +45,7 @@ def require_new(folder: Path, keys_file: Path | None) -> None:
         raise InputUnreadable(f"{folder.absolute().parent} is no folder. Make it, then give the same command again.")
     if keys_file is None:
         return
-    if keys_file.absolute().is_relative_to(folder.absolute()):
+    if keys_file.resolve().is_relative_to(folder.resolve()):
         raise InputUnreadable(f"{keys_file} would stand in the backup itself: whoever finds that would have the key ring, too. "
                               "Give a file elsewhere.")
     if keys_file.exists() or not keys_file.absolute().parent.is_dir():
@@ -55,7 +59,7 @@ def make(settings: Settings, folder: Path, keys_file: Path | None, word: str, sa
     Raises InputUnreadable, StoreRefused (Cassandra is not ours), NotServed (the stream does not come to rest; another backup is
     under way), FolderUnusable, NodetoolFailed, StoreAway, SignInRefused; then nothing of it is left.
     """
-    require_new(folder, keys_file)
+    require_new(settings, folder, keys_file)
     if keys_file:
         passphrase.require_strong(word)
     keys, node = load_keys(settings), tables.node_of(settings)
@@ -65,7 +69,7 @@ def make(settings: Settings, folder: Path, keys_file: Path | None, word: str, sa
         finally:
             tables.clear(settings, node)
         say("digesting what was copied")
-        made = Manifest(**{**vars(made), "files": manifest.files(fresh)}).sealed(keys)
+        made = replace(made, files=manifest.files(fresh)).sealed(keys)
         made.write(fresh)
         manifest.force(fresh)
         if keys_file:

@@ -38,7 +38,7 @@ def backup(
     nobody can read the backup, you neither. Example: rollcall backup backups/monday --keys keys/monday.json
     """
     settings = load()
-    making.require_new(folder, keys)
+    making.require_new(settings, folder, keys)
     word = _passphrase(passphrase_file, new=True) if keys else ""
     with audited(settings, "installation.backup", folder.name):
         made = making.make(settings, folder, keys, word, tell)

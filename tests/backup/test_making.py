@@ -97,6 +97,12 @@ def folder_there(folder: Path) -> None:
     (folder / "mine").write_text("mine")
 
 
+def test_it_does_not_stand_where_an_erasure_searches(settings: Settings, taken: list[str]) -> None:
+    with pytest.raises(InputUnreadable, match="would not come to an end"):
+        making.make(settings, settings.home / "monday", None, "", quiet)
+    assert taken == []
+
+
 @pytest.mark.parametrize("make", [file_there, folder_there])
 def test_nothing_is_written_over(settings: Settings, taken: list[str], tmp_path: Path, make: Callable[[Path], None]) -> None:
     make(tmp_path / "monday")
