@@ -205,7 +205,7 @@ class Stream:
         self.lease.check()
 
     def stand_still(self) -> None:
-        """While a verify holds the stream, says so to it and waits. Not before a turn that is open or a recount that is due:
+        """While a verify or backup holds it, says so to it and waits. Not before a turn that is open or a recount that is due:
         that comes first, for a verify of half a turn would find what is none."""
         status, told = self.stores.status, False
         while (hold := status.read("hold")) and hold["until"] > datetime.now(UTC) and not hold["released"]:
@@ -214,7 +214,7 @@ class Stream:
                 if state.open is not None or state.recount:
                     return
                 status.write("standing", {"hold": hold["number"]})
-                self.say("standing still while verify reads")
+                self.say("standing still while the stores are read")
                 told = True
             self.stood += 1
             if self.stop.wait(0.2):

@@ -1,4 +1,5 @@
-"""Stillness: a verify asks the stream to stand still between two turns, so that topic, rows and aggregates are of one moment.
+"""Stillness: a verify, or a backup, asks the stream to stand still between two turns, so that topic, rows and aggregates are of
+one moment.
 
 The stream answers at the gate of its next turn (engine/spark_stream.py). A hold ends by itself after a time, so that
 a verify that dies holds nobody for ever.
@@ -25,7 +26,7 @@ def still(settings: Settings, status: Status) -> Iterator[bool]:
     until = datetime.now(UTC) + timedelta(seconds=settings.stream.hold_s)
     other = status.read("hold")
     if other and not other["released"] and other["until"] > datetime.now(UTC):
-        raise NotServed("Another verify holds the stream; run this one when it is done.")
+        raise NotServed("Another verify, or a backup, holds the stream; run this one when it is done.")
     status.write("hold", {"number": number, "until": until, "released": False})
     try:
         streaming = _standing(settings, status, number)
