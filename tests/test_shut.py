@@ -187,6 +187,17 @@ def test_who_is_erased_has_a_marker_that_says_so(settings: Settings, monkeypatch
     assert ok()
 
 
+def test_half_a_backup_is_not_checked(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    installation = Installation(settings, monkeypatch, ok=True)
+    shut.load(settings, "a backup")
+    with pytest.raises(shut.HalfLoaded):
+        command.restore_check(None, 1.0)
+    assert installation.done == []
+    shut.load(settings, "a backup", done=True)
+    command.restore_check(None, 1.0)
+    assert shut.loaded(settings) is None, "it opens what a restore has loaded, too"
+
+
 def test_refs_are_kept_before_it_waits_and_what_no_marker_says_is_said(
         settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     Installation(settings, monkeypatch)
