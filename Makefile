@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
+.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -46,6 +46,9 @@ proof-services: $(READY) ## the long form of the service tests that have one; th
 
 proof-erasure: $(READY) ## erasures killed at 50 moments, 1,000 at once at 1,000 people a second; the result goes into docs/proofs
 	$(BIN)/pytest $(addprefix tests/services/test_rights_,many.py erasure.py crashes.py restore.py) --proof docs/proofs/erasure.json
+
+proof-backup: $(READY) ## an installation backed up while it runs, wiped, and restored row for row; the result goes into docs/proofs
+	$(BIN)/pytest tests/services/test_backup.py --proof docs/proofs/backup.json
 
 proof-faults: $(READY) ## every kind of fault three times on the real processes (half an hour); the result goes into docs/proofs
 	$(BIN)/python -m bench.faults --each 3 --json docs/proofs/faults.json
