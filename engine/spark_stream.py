@@ -248,7 +248,7 @@ class Stream:
         self.stores.status.trim()
         if self.order is not None:
             self.order.tidy()
-        nationalities = sorted(((kept["users"], kept["_id"]) for kept in
+        nationalities = sorted(((kept.get("users", 0), kept["_id"]) for kept in
                                 self.stores.aggregates.documents(NATIONALITIES)), reverse=True)
         first = ", ".join(f"{name} {users}" for users, name in nationalities[:5])
         totals = (self.stores.status.read("figures") or {}).get("totals", {})

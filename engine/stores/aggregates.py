@@ -105,8 +105,9 @@ class Aggregates:
             births: Counter[str] = Counter()
             for cell, n in cells_of(NATIONALITIES, kept).items():
                 births[cell.gender] += n
-            genders = {gender: n for gender, n in kept.get("by_gender", {}).items() if n}
-            if genders != {gender: n for gender, n in births.items() if n} or kept["users"] != sum(births.values()):
+            said = kept.get("by_gender", {})
+            genders = {gender: n for gender, n in said.items() if n} if isinstance(said, dict) else said
+            if genders != {gender: n for gender, n in births.items() if n} or kept.get("users") != sum(births.values()):
                 wrong.append(f"{NATIONALITIES}/{kept['_id']}: users, by_gender and births do not agree")
         return wrong
 

@@ -78,6 +78,8 @@ def test_counts_of_another_form_are_borne_and_a_recount_makes_them_anew(database
     """$max would leave some of them for ever."""
     aggregates = Aggregates(database, 50)
     database[DOMAINS].insert_many([{"_id": "x.org", "counts": counts}, {"_id": "z.org", "counts": counts, "names": ["Ada"]}])
+    database[NATIONALITIES].insert_many([{"_id": "FR", "counts": counts}, {"_id": "DE", "by_gender": 7, "births": [1]}])
+    assert len(aggregates.contradictions()) == 2, "both are named"
     aggregates.add({X: 2, Y: 1}, NOW + 1)
     aggregates.sweep(NOW)
     aggregates.empty()
