@@ -100,8 +100,8 @@ def require_known(said: Mapping[str, int], whose: str = "") -> None:
              if version > ours().get(store, version)]
     if newer:
         raise OtherVersion(f"{whose or 'What this installation holds'} is of a newer version than this Rollcall knows: "
-                           f"{', '.join(newer)}; nothing was changed. Take the newer Rollcall again, or go back to the backup "
-                           "that was made before the upgrade (docs/operating.md).")
+                           f"{', '.join(newer)}; nothing was changed. Take the newer Rollcall again, or go back to the copy "
+                           "that was made before the upgrade (docs/operating.md, Upgrade).")
 
 
 def ahead(stores: Stores, said: Mapping[str, int]) -> Iterator[Ahead]:
@@ -119,8 +119,8 @@ def require_current(settings: Settings, principal: str) -> None:
         require_known(said)
         if left := [str(one) for one in ahead(stores, said) if one.left]:
             raise OtherVersion(f"What this installation holds is of an older Rollcall ({'; '.join(left)}), and nothing of ours "
-                               "runs on it. Make a backup (`rollcall backup FOLDER`), then give `rollcall migrate`; `rollcall "
-                               "migrate --dry-run` says what it would do.")
+                               "runs on it. `rollcall migrate --dry-run` says what would be changed, `rollcall migrate` changes "
+                               "it; there is no way back but a copy from before (docs/operating.md, Upgrade).")
 
 
 def say_where_nothing_is_left(stores: Stores) -> list[str]:
