@@ -119,8 +119,8 @@ def require_current(settings: Settings, principal: str) -> None:
         require_known(said)
         if left := [str(one) for one in ahead(stores, said) if one.left]:
             raise OtherVersion(f"What this installation holds is of an older Rollcall ({'; '.join(left)}), and nothing of ours "
-                               "runs on it. `rollcall migrate --dry-run` says what would be changed, `rollcall migrate` changes "
-                               "it; there is no way back but a copy from before (docs/operating.md, Upgrade).")
+                               "runs on it. `rollcall migrate --dry-run` says what would be changed, `rollcall migrate` "
+                               "changes it; there is no way back but a copy from before (docs/operating.md, Upgrade).")
 
 
 def say_where_nothing_is_left(stores: Stores) -> list[str]:

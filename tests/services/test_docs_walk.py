@@ -53,7 +53,8 @@ BEFORE: dict[str, Callable[[Newcomer], object]] = {
     r"rollcall access import wanted.yaml .* is new": lambda reader: with_team(reader),
     r"rollcall access import wanted.yaml .* has left": lambda reader: without_team(reader),
 }
-AFTER = {r"rollcall stream (run|stop|accept-loss$)": "rollcall stream start", r"rollcall (restore-check|migrate$)": "rollcall up"}
+AFTER = {r"rollcall stream (run|stop|accept-loss$)": "rollcall stream start",
+         r"rollcall (restore-check|migrate$)": "rollcall up"}
 """What somebody does before and afterwards who reads the page, and does not go on with something that is stopped."""
 
 TRIES = 3
