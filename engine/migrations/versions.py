@@ -78,9 +78,10 @@ def commented(table: Table, there: str | None) -> str:
 
 def kept(stores: Stores, principal: str) -> dict[str, int]:
     """What all of them say. Raises StoreAway, SignInRefused."""
+    of_mongo = in_mongo(stores.database)
     with mapped("reading the version of Cassandra's tables", principal), \
             cassandra_session(stores.settings, principal) as session:
-        return in_cassandra(session, stores.settings.cassandra.keyspace) | in_mongo(stores.database)
+        return in_cassandra(session, stores.settings.cassandra.keyspace) | of_mongo
 
 
 def keep(stores: Stores, store: str, version: int) -> None:
