@@ -16,6 +16,7 @@ RollcallError
     ├── ServerFailed          one of the four systems ended or never became ready
     ├── FolderUnusable        a folder of ours is full, read-only or not ours to write into
     ├── InputUnreadable       a file of people cannot be opened or is of no known shape
+    ├── OtherVersion          what an installation keeps is of an older version, or of a newer one
     ├── LeaseHeld             another stream is writing to the same stores
     ├── LeaseLost             another stream took over while this one ran
     ├── OffsetsLost           the topic no longer holds records that were not read yet
@@ -126,6 +127,12 @@ class InputUnreadable(Final):
     exit_code = 66    # EX_NOINPUT
 
 
+class OtherVersion(Final):
+    """What an installation keeps is of an older version, or of a newer one."""
+
+    exit_code = 76    # EX_PROTOCOL: free among ours
+
+
 class LeaseHeld(Final):
     """Another stream is writing to the same stores."""
 
@@ -161,7 +168,7 @@ class NotServed(Final):
 
 
 FOR_A_PERSON: tuple[type[Final], ...] = (SettingsInvalid, ToolMissing, SignInRefused, FolderUnusable, InputUnreadable,
-                                         OffsetsLost)
+                                         OtherVersion, OffsetsLost)
 """What no restart mends: the supervisor does not try again when a program ends with the exit code of one of these."""
 
 

@@ -17,13 +17,13 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
 
 from engine.addresses import CQL_PORT, HERE, addresses, mongo_address, written
 from engine.alerts.section import Alerts
 from engine.errors import SettingsInvalid
 from engine.log_lines import Form
+from engine.migrations.settings_form import SettingsFile
 from engine.section import Section
 
 CLONE = Path(__file__).resolve().parent.parent
@@ -278,7 +278,7 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Environment before file before default; nothing else is read."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, _file())
+        return init_settings, env_settings, SettingsFile(settings_cls, _file())
 
     @field_validator("home", mode="before")
     @classmethod

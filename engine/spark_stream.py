@@ -30,6 +30,7 @@ from engine.errors import (
 )
 from engine.log_lines import in_turn
 from engine.metrics import StreamMetrics
+from engine.migrations.versions import require_current
 from engine.outage import Outage
 from engine.person import NATIONALITIES
 from engine.sealing import KeyRing, load_keys
@@ -237,8 +238,7 @@ class Stream:
 
     def doing(self) -> str:
         """What a stop waits for."""
-        running = self.running
-        if running is None:
+        if (running := self.running) is None:
             return "Spark to end"
         step = self.order.figures.running if self.order else ""
         return f"{running[0]}, which runs since {running[1]:%H:%M:%S} UTC{f' (step: {step})' if step else ''}"
@@ -282,9 +282,8 @@ def run(settings: Settings, say: Say, metrics: StreamMetrics) -> None:
             session = outage.through(lambda: stack.enter_context(cassandra_session(settings, "stream", role)))
             spark = spark_session(settings, "stream", "stream", role)
             letters = DeadLetters(settings, "stream", keys)
-            stores = outage.through(lambda: StreamStores(settings, keys, session, database, lease, letters,
-                                                         partial(recounted, settings, spark),
-                                                         partial(repin, settings, spark, keys)))
+            stores = outage.through(partial(StreamStores, settings, keys, session, database, lease, letters,
+                                            partial(recounted, settings, spark), partial(repin, settings, spark, keys)))
             stream = Stream(settings, keys, spark, stores, lease, outage, say, fenced, metrics)
             stopping.doing = stream.doing
             live(stream)
@@ -301,7 +300,8 @@ def run(settings: Settings, say: Say, metrics: StreamMetrics) -> None:
 
 
 def taken(database: Any, settings: Settings, outage: Outage, say: Say) -> Lease:
-    """The lease. Raises LeaseHeld, StopRequested."""
+    """The lease. Raises LeaseHeld, StopRequested, and OtherVersion of stores that are to be migrated first."""
+    outage.through(partial(require_current, settings, "stream"))
     try:
         return outage.through(lambda: leases.take(database, settings.stream.lease_s, outage.stop, say))
     except LeaseHeld:

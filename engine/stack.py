@@ -11,6 +11,7 @@ from engine.compliance.register import Register
 from engine.errors import ServerFailed, SettingsInvalid, SignInRefused, StoreAway
 from engine.machine import folders, memory, ports
 from engine.machine.user import whoami
+from engine.migrations.versions import require_current
 from engine.native import cassandra, fetch
 from engine.native.server import listening
 from engine.processes import PROGRAMS, SERVERS, Supervisor
@@ -38,8 +39,8 @@ def up(settings: Settings, say: Say) -> None:
     """Brings everything up: servers, what they need to hold, our programs; after a restore that was not checked the stream
     alone, and says why (KeptShut); while a backup is being loaded nothing (HalfLoaded). Idempotent.
 
-    Raises FolderUnusable, ToolMissing, DownloadBroken, PortTaken, SettingsInvalid, SignInRefused, and ServerFailed with
-    the end of a log.
+    Raises FolderUnusable, ToolMissing, DownloadBroken, PortTaken, SettingsInvalid, SignInRefused, OtherVersion where the
+    servers run and hold what has to be migrated first, and ServerFailed with the end of a log.
     """
     shut.require_loaded(settings)
     folders.require_room(settings)
@@ -51,6 +52,7 @@ def up(settings: Settings, say: Say) -> None:
             ports.require_free(settings, {f"{name}.port": port})
     memory.require(settings, stopped)
     servers_up(settings, say)
+    require_current(settings, "provision")
     _first_account(settings, say)
     _first_register(settings, say)
     kept_shut = shut.stands(settings)
@@ -106,7 +108,7 @@ def provide(settings: Settings, say: Say, within_s: float = READY_WITHIN_S, new_
 
     within_s: how long each is waited for. new_cassandra: the one elsewhere still has its default superuser, which is
     replaced by `provision`. take_over: users of our names that are there already get our passwords.
-    Raises StoreAway, SignInRefused, SettingsInvalid, HalfLoaded, and ServerFailed where one of ours does not run.
+    Raises StoreAway, SignInRefused, SettingsInvalid, OtherVersion, HalfLoaded, and ServerFailed where one of ours does not run.
     """
     shut.require_loaded(settings)
     secrets_made(settings, say)
@@ -116,6 +118,7 @@ def provide(settings: Settings, say: Say, within_s: float = READY_WITHIN_S, new_
         raise ServerFailed(f"{' and '.join(idle)} of this installation do not run. `rollcall up` starts and provides them; for "
                            "systems that run elsewhere give their addresses (docs/operating.md).")
     _provide(settings, processes, say, within_s, new_cassandra, take_over)
+    require_current(settings, "provision")
     _first_register(settings, say)
 
 

@@ -176,6 +176,7 @@ def provided(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(stack, "LOOK_ELSEWHERE_EVERY_S", 0)
     monkeypatch.setattr(stack, "require_fitting_keys", lambda settings: made.append("keys"))
     monkeypatch.setattr(stack, "provision", provision)
+    monkeypatch.setattr(stack, "require_current", lambda *_: None)
     monkeypatch.setattr(stack, "_first_register", lambda settings, say: None)
     return made
 

@@ -85,6 +85,7 @@ class Installation:
         monkeypatch.setattr(command, "load", lambda: settings)
         monkeypatch.setattr(command, "Supervisor", lambda _: self)
         monkeypatch.setattr("engine.stack.servers_up", lambda *_: None)
+        monkeypatch.setattr(command, "require_current", lambda *_: None)
         monkeypatch.setattr(command, "audited", lambda *_: nullcontext())
         monkeypatch.setattr(restore, "check", self.check)
         monkeypatch.setattr(restore, "look", self.look)

@@ -13,6 +13,7 @@ from pymongo.database import Database
 from engine.backup import manifest
 from engine.backup.manifest import BackupDamaged
 from engine.clients import mapped
+from engine.migrations import versions
 from engine.stores.aggregates import chunks
 from engine.stores.schema import PIPELINE_STATUS
 
@@ -52,10 +53,11 @@ def load(database: Database[dict[str, Any]], folder: Path, counts: Mapping[str, 
 
 
 def found(database: Database[dict[str, Any]]) -> str:
-    """A collection in which something stands; empty where none does. Raises StoreAway, SignInRefused."""
+    """A collection in which something stands; empty where none does, or only what provisioning says of versions. Raises
+    StoreAway, SignInRefused."""
     with mapped("looking whether it is empty", "provision"):
-        return next((name for name in database.list_collection_names()
-                     if not name.startswith("system.") and database[name].find_one({}) is not None), "")
+        return next((name for name in database.list_collection_names() if not name.startswith("system.")
+                     and database[name].find_one({"_id": {"$ne": versions.DOCUMENT}}) is not None), "")
 
 
 def _lines(database: Database[dict[str, Any]], name: str) -> Iterator[str]:

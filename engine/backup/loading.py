@@ -13,6 +13,8 @@ from engine.backup import documents, manifest, tables
 from engine.backup.manifest import COMMANDS, HEAD, SETTINGS, BackupDamaged, Manifest
 from engine.clients import mongo_client
 from engine.errors import Final, SettingsInvalid, StoreRefused
+from engine.migrations import migrating, versions
+from engine.migrations.documents import Stores
 from engine.rights.control import import_commands, read_commands
 from engine.sealing import KeyRing, keys_in, keys_path, load_keys
 from engine.secrets import write_secret
@@ -32,7 +34,7 @@ def looked_at(settings: Settings, folder: Path, ring: bytes | None, commands: Pa
     """Makes sure that a backup can be loaded, and puts its key ring and, where there are none, its settings back: its manifest,
     and the settings from then on. ring: a key ring that was kept beside it; commands: an export of the commands, newer than it.
 
-    Raises BackupDamaged, SettingsInvalid, NotEmpty, StoreRefused, InputUnreadable; then nothing was changed.
+    Raises BackupDamaged, OtherVersion, SettingsInvalid, NotEmpty, StoreRefused, InputUnreadable; then nothing was changed.
     """
     if "cassandra" in settings.elsewhere:
         raise StoreRefused(f"Cassandra runs elsewhere ({settings.cassandra_address}), and a backup is loaded into a node of "
@@ -41,6 +43,7 @@ def looked_at(settings: Settings, folder: Path, ring: bytes | None, commands: Pa
     made = manifest.read(folder)
     keys = _keys(settings, ring)
     made.require_seal(keys)
+    versions.require_known(made.versions, "The backup")
     tables.require_columns(made.columns)
     if (begun := shut.loaded(settings)) and begun[0] != made.seal:
         raise NotEmpty("Another backup was begun to be restored here. Give that one again, or begin with an empty "
@@ -81,7 +84,17 @@ def into_empty(settings: Settings, folder: Path, made: Manifest, commands: Path 
     if (there := tables.counts(settings)) != made.rows:
         raise BackupDamaged(f"Cassandra does not hold what the backup does: {there} rows, not {dict(made.rows)}. `rollcall "
                             "logs cassandra` shows more; then give the same command again.")
+    migrated(settings, made, say)
     shut.load(settings, made.seal, done=True)
+
+
+def migrated(settings: Settings, made: Manifest, say: Say) -> None:
+    """What was loaded takes the form of this program's version, where it is of an older one: as of which it was written MongoDB
+    says, and of Cassandra, whose tables were made here, the manifest. Raises StoreAway, SignInRefused."""
+    with mongo_client(settings, "provision") as client:
+        versions.keep(Stores(settings, client[settings.mongo.database]), versions.CASSANDRA,
+                      made.versions.get(versions.CASSANDRA, 1))
+    migrating.run(settings, say)
 
 
 def _keys(settings: Settings, ring: bytes | None) -> KeyRing:

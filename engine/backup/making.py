@@ -21,6 +21,8 @@ from engine.backup.manifest import COMMANDS, HEAD, SETTINGS, Manifest
 from engine.clients import mongo_client
 from engine.errors import FolderUnusable, InputUnreadable, NotServed, RollcallError
 from engine.machine.folders import REASONS
+from engine.migrations import versions
+from engine.migrations.documents import Stores
 from engine.native.nodetool import Node
 from engine.rights.control import export_commands
 from engine.sealing import keys_path, load_keys
@@ -97,6 +99,7 @@ def _taken(settings: Settings, node: Node, fresh: Path, say: Say) -> Manifest:
             counted = documents.dump(database, fresh / manifest.MONGO)
             say("counting the rows, and keeping Cassandra's files as they are")
             rows = tables.counts(settings)
+            said = versions.kept(Stores(settings, database), "verify")
             tables.snapshot(settings, node)
             commands = export_commands(settings, fresh / COMMANDS)
     say(f"taken in {time.monotonic() - began:.0f} s" + ("; the stream goes on" if streaming else ""))
@@ -104,7 +107,7 @@ def _taken(settings: Settings, node: Node, fresh: Path, say: Say) -> Manifest:
         say(f"turn {state.turn} was not closed; a restore reads and counts anew, as after a crash, and loses nothing by it")
     say("copying Cassandra's files")
     tables.copy(settings, node, fresh / manifest.CASSANDRA)
-    return Manifest(MADE_BY, made_at, state.turn, rows, counted, commands, tables.columns())
+    return Manifest(MADE_BY, made_at, state.turn, rows, counted, commands, tables.columns(), versions=said)
 
 
 def _beside(settings: Settings, fresh: Path) -> None:

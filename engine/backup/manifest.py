@@ -20,7 +20,8 @@ from typing import BinaryIO
 from engine.errors import Final
 from engine.sealing import KeyRing
 
-FORM = 1
+FORM = 2
+"""2: it says of which versions the stores are; those of form 1 are of the first."""
 NAME, COMMANDS, HEAD, SETTINGS = "manifest.json", "commands.jsonl", "audit-head.json", "settings.toml"
 MONGO, CASSANDRA = "mongo", "cassandra"
 _AT_ONCE = 1024 * 1024
@@ -43,7 +44,8 @@ class Kept:
 @dataclass(frozen=True)
 class Manifest:
     """What a backup holds. made_at: ISO 8601, UTC; turn: the last turn before it; rows: of the tables that stood still, by
-    table; documents: by collection; columns: table -> column -> CQL type; files: path within the folder -> what it is."""
+    table; documents: by collection; columns: table -> column -> CQL type; files: path within the folder -> what it is;
+    versions: of what the stores hold (engine/migrations/versions.py)."""
 
     made_by: str
     made_at: str
@@ -53,6 +55,7 @@ class Manifest:
     commands: int
     columns: Mapping[str, Mapping[str, str]]
     files: Mapping[str, Kept] = field(default_factory=dict)
+    versions: Mapping[str, int] = field(default_factory=dict)
     form: int = FORM
     seal: str = ""
 
@@ -84,7 +87,10 @@ class Manifest:
         write(folder / NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
 
     def _seal(self, keys: KeyRing) -> str:
-        return keys.backup_seal(json.dumps({**asdict(self), "seal": ""}, sort_keys=True))
+        said = {**asdict(self), "seal": ""}
+        if self.form < 2:
+            del said["versions"]
+        return keys.backup_seal(json.dumps(said, sort_keys=True))
 
 
 def read(folder: Path) -> Manifest:
@@ -92,9 +98,9 @@ def read(folder: Path) -> Manifest:
     path = folder / NAME
     try:
         said = json.loads(path.read_bytes())
-        if said["form"] != FORM:
-            raise BackupDamaged(f"{path} is of form {said['form']}, and this Rollcall reads {FORM}: restore it with the "
-                                f"version that made it ({said['made_by']}).")
+        if not 1 <= said["form"] <= FORM:
+            raise BackupDamaged(f"{path} is of form {said['form']}, and this Rollcall reads {FORM} at most: restore it with "
+                                f"the version that made it ({said['made_by']}).")
         made = Manifest(**{**said, "files": {name: Kept(**kept) for name, kept in said["files"].items()}})
         if not all(_inside(name) for name in made.files):
             raise ValueError

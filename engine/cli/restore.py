@@ -9,6 +9,7 @@ from engine import shut, stack
 from engine.cli.audited import audited
 from engine.cli.output import show, tell
 from engine.errors import NotServed
+from engine.migrations.versions import require_current
 from engine.processes import PROGRAMS, Supervisor
 from engine.rights.control import export_commands, import_commands
 from engine.settings import Settings, load
@@ -66,6 +67,7 @@ def carried_out_again(settings: Settings, commands: Path | None, within: float) 
     if not begun:
         shut.shut(settings)
     stack.servers_up(settings, tell)
+    require_current(settings, "provision")
     with audited(settings, "person.restore-check", "installation"):
         if commands is not None:
             show(f"{import_commands(settings, commands)} commands of {commands} were appended.")

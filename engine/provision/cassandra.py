@@ -10,6 +10,7 @@ from cassandra.cluster import Session
 from engine import secrets
 from engine.clients import cassandra_session, mapped
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
+from engine.migrations import versions
 from engine.provision.changes import Changes, settled
 from engine.settings import Settings
 from engine.stores.schema import (
@@ -69,6 +70,7 @@ def provision_cassandra(settings: Settings, changes: Changes) -> None:
     """Keyspace, tables, roles."""
     keyspace = settings.cassandra.keyspace
     with mapped("provisioning Cassandra", "provision"), cassandra_session(settings, "provision") as session:
+        versions.require_known(versions.in_cassandra(session, keyspace))
         resets = _roles_to_reset(session, settings, changes)
         _keyspace(session, settings, changes)
         _sign_ins_are_replicated(session, settings, changes)
@@ -121,11 +123,11 @@ def _table(session: Session, keyspace: str, table: Table, changes: Changes) -> N
         columns = ", ".join(_declared(column) for column in table.columns)
         keys = ", ".join(quoted(name) for name in table.primary_key)
         _change(session, f"CREATE TABLE IF NOT EXISTS {place} ({columns}, PRIMARY KEY ({keys})) WITH "
-                         f"comment = '{table.comment}' AND compaction = {dict(table.compaction)}")
+                         f"comment = '{versions.commented(table, None)}' AND compaction = {dict(table.compaction)}")
         changes.made(f"table {place}: created")
     else:
-        if rows[0].comment != table.comment:
-            _change(session, f"ALTER TABLE {place} WITH comment = '{table.comment}'")
+        if rows[0].comment != (comment := versions.commented(table, rows[0].comment)):
+            _change(session, f"ALTER TABLE {place} WITH comment = '{comment}'")
             changes.made(f"table {place}: comment set")
         if not dict(table.compaction).items() <= _short(rows[0].compaction).items():
             _change(session, f"ALTER TABLE {place} WITH compaction = {dict(table.compaction)}")

@@ -11,6 +11,8 @@ from pymongo.database import Database
 from engine import secrets
 from engine.clients import mapped, mongo_client
 from engine.errors import SignInRefused
+from engine.migrations import versions
+from engine.migrations.documents import Stores
 from engine.mongo import kind_of
 from engine.provision.changes import Changes, settled
 from engine.settings import Mongo, Settings
@@ -66,11 +68,14 @@ def provision_mongo(settings: Settings, changes: Changes) -> None:
     """Collections, roles where there are any, users."""
     with mapped("provisioning MongoDB", "provision"), mongo_client(settings, "provision") as client:
         database, admin, roles = client[settings.mongo.database], client[settings.mongo.auth_source], kind_of(client).roles
+        versions.require_known(versions.in_mongo(database))
         found = {user: next(iter(admin.command("usersInfo", user)["users"]), None) for user in wanted_roles(settings.mongo)}
         refused = [user for user, there in found.items() if there and not _signs_in(settings, user)]
         for user in refused:
             changes.may_reset("mongo", user)
         _collections(database, changes)
+        for text in versions.say_where_nothing_is_left(Stores(settings, database)):
+            changes.made(text)
         for role, wanted in privileges(settings.mongo).items() if roles else ():
             there = next(iter(database.command("rolesInfo", role, showPrivileges=True)["roles"]), None)
             for command, in_words in role_commands(role, wanted, there):

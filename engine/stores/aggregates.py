@@ -68,7 +68,7 @@ class Aggregates:
             with mapped("reading or writing aggregates"):
                 collection, made = self.database[name], {
                     key: counts_of(some, stamp) for key, some in want.get(name, {}).items()}
-                stays = {kept["_id"]: _is_ours(kept) and kept["_id"] in made for kept in collection.find()}
+                stays = {kept["_id"]: is_ours(kept) and kept["_id"] in made for kept in collection.find()}
                 ended = [DeleteOne({"_id": key, **_older(stamp)}) for key, ours in stays.items() if not ours]
                 for some in chunks(ended, self.bulk):
                     collection.bulk_write(some, ordered=False)
@@ -151,7 +151,7 @@ class Aggregates:
 _BESIDE = dict.fromkeys(("stamp", "users", "by_gender", "births"), "")
 
 
-def _is_ours(kept: Document) -> bool:
+def is_ours(kept: Document) -> bool:
     """Whether a document is of the form in which the greater stamp wins."""
     counts = kept.get("counts")
     return set(kept) == {"_id", "counts"} and isinstance(counts, dict) and next(iter(counts), "") == "stamp"

@@ -2,6 +2,7 @@
 
 `writer`: the turn (engine/writer/write_order.py). `figures`: what the last turn did and totals since the first. `batches`:
 a trimmed history of figures. `waiting`: the store the stream waits for. `hold`: a verify asks it to stand still.
+`versions`: of which version documents are (engine/migrations/versions.py).
 """
 
 from collections.abc import Callable

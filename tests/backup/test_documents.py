@@ -34,8 +34,8 @@ class Collection:
     def find(self, _: object) -> list[dict[str, Any]]:
         return self.there
 
-    def find_one(self, _: object) -> dict[str, Any] | None:
-        return self.there[0] if self.there else None
+    def find_one(self, but: dict[str, dict[str, str]]) -> dict[str, Any] | None:
+        return next((one for one in self.there if one["_id"] != but["_id"]["$ne"]), None)
 
     def delete_many(self, _: object) -> None:
         self.there = []
@@ -96,3 +96,5 @@ def test_a_line_that_is_no_document_is_refused(tmp_path: Path) -> None:
 def test_whether_anything_stands_is_told() -> None:
     assert documents.found(database(Store({"losses": [], "system.users": [{"_id": 1}]}))) == ""
     assert documents.found(database(Store({"losses": [], "arrivals": [{"_id": 1}]}))) == "arrivals"
+    provided = {"pipeline_status": [{"_id": "versions", "mongo": 2, "topics": 1}]}
+    assert documents.found(database(Store(provided))) == "", "provisioning says so in an empty one"

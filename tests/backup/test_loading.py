@@ -15,7 +15,7 @@ from engine import shut, stack
 from engine.backup import documents, loading, manifest, tables
 from engine.backup.loading import NotEmpty
 from engine.backup.manifest import BackupDamaged, Manifest
-from engine.errors import InputUnreadable, ServerFailed, SettingsInvalid, StoreRefused
+from engine.errors import InputUnreadable, OtherVersion, ServerFailed, SettingsInvalid, StoreRefused
 from engine.native.nodetool import Node
 from engine.processes import Supervisor
 from engine.rights import control
@@ -78,14 +78,16 @@ def test_keys_and_settings_come_back(settings: Settings, folder: Path, ring: byt
     assert "22000" in (settings.home / "settings.toml").read_text(), "settings of this machine stay"
 
 
-@pytest.mark.parametrize("spoil", ["manifest", "file", "commands", "columns", "ring", "none", "other", "elsewhere"])
+@pytest.mark.parametrize("spoil", ["manifest", "file", "commands", "columns", "ring", "none", "other", "newer",
+                                   "elsewhere"])
 def test_a_backup_that_is_not_right_changes_nothing(settings: Settings, folder: Path, ring: bytes, tmp_path: Path,
                                                     spoil: str) -> None:
     said: dict[str, tuple[type[Exception], str]] = {
         "manifest": (BackupDamaged, "was not sealed"), "file": (BackupDamaged, r"nb-1-big-Data\.db"),
         "commands": (InputUnreadable, "is no export"), "columns": (BackupDamaged, "does not know so: shoe_size"),
         "ring": (SettingsInvalid, "is damaged"), "none": (SettingsInvalid, "key ring is not in a backup"),
-        "other": (BackupDamaged, "another installation"), "elsewhere": (StoreRefused, "runs elsewhere")}
+        "other": (BackupDamaged, "another installation"),
+        "newer": (OtherVersion, r"^The backup is of a newer version.*MongoDB 9"), "elsewhere": (StoreRefused, "runs elsewhere")}
     given, commands = ring if spoil != "none" else None, None
     if spoil == "manifest":
         text = (folder / manifest.NAME).read_text()
@@ -100,6 +102,10 @@ def test_a_backup_that_is_not_right_changes_nothing(settings: Settings, folder: 
         more = {**made.columns, "profiles": {**made.columns["profiles"], "shoe_size": "int"}}
         (folder / manifest.NAME).unlink()
         replace(made, columns=more).sealed(load_keys(Settings(home=tmp_path / "old"))).write(folder)
+    elif spoil == "newer":
+        made = manifest.read(folder)
+        (folder / manifest.NAME).unlink()
+        replace(made, versions={"mongo": 9}).sealed(load_keys(Settings(home=tmp_path / "old"))).write(folder)
     elif spoil == "ring":
         given = ring[:-20]
     elif spoil == "other":
@@ -144,11 +150,11 @@ class Stores:
         monkeypatch.setattr(tables, "found", lambda _: self.table)
         monkeypatch.setattr(documents, "found", lambda _: self.collection)
         monkeypatch.setattr(tables, "counts", lambda _: self.rows)
-        for where, name in ((loading, "import_commands"), (documents, "load"), (tables, "load")):
+        for where, name in ((loading, "import_commands"), (documents, "load"), (tables, "load"), (loading, "migrated")):
             monkeypatch.setattr(where, name, lambda *given, name=name, where=where: self.do(where.__name__, name, given))
 
     def do(self, where: str, name: str, given: tuple[Any, ...]) -> int:
-        step = given[1].name if name == "import_commands" else where.rpartition(".")[2]
+        step = given[1].name if name == "import_commands" else name if name == "migrated" else where.rpartition(".")[2]
         if self.fails == step:
             raise KeyboardInterrupt
         self.done.append(step)
@@ -159,7 +165,7 @@ def test_it_is_loaded_in_order_and_then_stays_shut(settings: Settings, folder: P
                                                    tmp_path: Path) -> None:
     stores = Stores(monkeypatch)
     loading.into_empty(settings, folder, manifest.read(folder), tmp_path / "newest.jsonl", quiet)
-    assert stores.done == ["commands.jsonl", "newest.jsonl", "documents", "tables"]
+    assert stores.done == ["commands.jsonl", "newest.jsonl", "documents", "tables", "migrated"]
     assert shut.loaded(settings) == (manifest.read(folder).seal, True)
     assert shut.stands(settings)
     assert json.loads((settings.state / "audit" / "head.json").read_text()) == {"n": 3, "seal": "a"}
@@ -177,7 +183,7 @@ def test_it_is_mixed_with_nothing(settings: Settings, folder: Path, monkeypatch:
     assert not settings.state.exists(), "and nothing is kept shut"
 
 
-@pytest.mark.parametrize("fails", ["documents", "tables"])
+@pytest.mark.parametrize("fails", ["documents", "tables", "migrated"])
 def test_interrupted_it_opens_nothing_and_is_done_again(settings: Settings, folder: Path, monkeypatch: pytest.MonkeyPatch,
                                                         fails: str) -> None:
     stores = Stores(monkeypatch, fails=fails)
@@ -191,7 +197,7 @@ def test_interrupted_it_opens_nothing_and_is_done_again(settings: Settings, fold
             begin()
     stores.fails, stores.table, stores.done = "", "profiles", []
     loading.into_empty(settings, folder, manifest.read(folder), None, quiet)    # what stands there is of the first try
-    assert stores.done == ["commands.jsonl", "documents", "tables"]
+    assert stores.done == ["commands.jsonl", "documents", "tables", "migrated"]
     with pytest.raises(ServerFailed):    # the stream may start now: no supervisord runs here, but it was asked
         Supervisor(settings).start("stream")
     with pytest.raises(shut.KeptShut):

@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     manifest.write(made / "cassandra/profiles/nb-1-big-Data.db", b"rows")
     manifest.write(made / "commands.jsonl", b"")
     Manifest("rollcall 0.1.0", "2026-11-30T06:00:00+00:00", 7, {"profiles": 2}, {"batches": 0}, 0,
-             {"profiles": {"nat": "text"}}, manifest.files(made)).sealed(KEYS).write(made)
+             {"profiles": {"nat": "text"}}, manifest.files(made), {"mongo": 1}).sealed(KEYS).write(made)
     return made
 
 
@@ -43,12 +43,28 @@ def test_a_damaged_file_is_refused_by_its_name(folder: Path, content: bytes | No
         manifest.read(folder).require_whole(folder)
 
 
-@pytest.mark.parametrize("name", ["turn", "made_at", "rows", "commands", "files", "columns", "documents", "made_by"])
+@pytest.mark.parametrize("name", [
+    "turn", "made_at", "rows", "commands", "files", "columns", "documents", "made_by", "versions"])
 def test_a_manifest_that_was_changed_is_refused(folder: Path, name: str) -> None:
     said = json.loads((folder / manifest.NAME).read_text())
     said[name] = {"turn": 8, "commands": 1}.get(name, type(said[name])())
     (folder / manifest.NAME).write_text(json.dumps(said))
     with pytest.raises(BackupDamaged, match="was not sealed by this key ring"):
+        manifest.read(folder).require_seal(KEYS)
+
+
+def test_one_of_the_first_form_is_read_and_its_seal_holds(folder: Path) -> None:
+    """As the first backups were written: nothing was said of versions, and nothing sealed."""
+    said = json.loads((folder / manifest.NAME).read_text())
+    del said["versions"]
+    said |= {"form": 1, "seal": ""}
+    said["seal"] = KEYS.backup_seal(json.dumps(said, sort_keys=True))
+    (folder / manifest.NAME).write_text(json.dumps(said))
+    made = manifest.read(folder)
+    made.require_seal(KEYS)
+    assert made.versions == {}
+    (folder / manifest.NAME).write_text(json.dumps({**said, "turn": 8}))
+    with pytest.raises(BackupDamaged, match="was not sealed"):
         manifest.read(folder).require_seal(KEYS)
 
 
@@ -71,8 +87,8 @@ def test_a_folder_without_one_is_not_whole(tmp_path: Path) -> None:
 
 def test_one_of_a_newer_form_says_which_version_reads_it(folder: Path) -> None:
     said = json.loads((folder / manifest.NAME).read_text())
-    (folder / manifest.NAME).write_text(json.dumps({**said, "form": 2, "made_by": "rollcall 0.2.0"}))
-    with pytest.raises(BackupDamaged, match=r"of form 2.*rollcall 0\.2\.0"):
+    (folder / manifest.NAME).write_text(json.dumps({**said, "form": 3, "made_by": "rollcall 0.2.0"}))
+    with pytest.raises(BackupDamaged, match=r"of form 3.*rollcall 0\.2\.0"):
         manifest.read(folder)
 
 

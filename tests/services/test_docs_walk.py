@@ -48,12 +48,13 @@ UNTIL_CTRL_C = r"rollcall (logs \w+ --follow|stream run|retention keep|produce( 
 BEFORE: dict[str, Callable[[Newcomer], object]] = {
     r"rollcall request step REF erase": lambda reader: reader.run(f"rollcall request step {newest_request(reader)} find"),
     r"rollcall stream (run|accept-loss$)": lambda reader: reader.run("rollcall stream stop"),
-    r"rollcall restore-check": lambda reader: reader.run("rollcall down"),
+    r"rollcall (restore-check|migrate$)": lambda reader: reader.run("rollcall down"),
     r"rollcall backup": lambda reader: (reader.clone / "word").write_text("four words nobody says\n"),
     r"rollcall access import wanted.yaml .* is new": lambda reader: with_team(reader),
     r"rollcall access import wanted.yaml .* has left": lambda reader: without_team(reader),
 }
-AFTER = {r"rollcall stream (run|stop|accept-loss$)": "rollcall stream start", r"rollcall restore-check": "rollcall up"}
+AFTER = {r"rollcall stream (run|stop|accept-loss$)": "rollcall stream start",
+         r"rollcall (restore-check|migrate$)": "rollcall up"}
 """What somebody does before and afterwards who reads the page, and does not go on with something that is stopped."""
 
 TRIES = 3
