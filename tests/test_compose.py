@@ -21,6 +21,7 @@ from typer.main import get_command
 
 from engine.cli import app
 from engine.settings import CLONE, Settings, load
+from engine.tls.pages import console_address
 from tests.compose import COMPOSE, Native, builders, default, disagreements, of_profile, read
 from tests.compose_tables import ONCE, PROFILES, SECRETS
 from tests.written_commands import in_container, written
@@ -270,7 +271,7 @@ def test_links_and_the_door_know_where_people_reach_the_console(monkeypatch: pyt
     for name in ("console", "console-three", "keeper"):
         for variable, value in SERVICES[name]["environment"].items():
             monkeypatch.setenv(variable, value)
-        assert load().console.address == "http://127.0.0.1:8501"
+        assert console_address(load()) == "http://127.0.0.1:8501"
 
 
 @pytest.mark.parametrize("name", ["ORIGINS", "TRUSTED_PROXIES", "SECURE_COOKIE"])

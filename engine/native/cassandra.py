@@ -12,8 +12,9 @@ from engine import clients, secrets
 from engine.addresses import HERE, addresses
 from engine.errors import ServerFailed, SignInRefused
 from engine.native import fetch
-from engine.native.server import JVM, Say, private_folder, render, write_arguments
+from engine.native.server import JVM, Say, append, private_folder, render, write_arguments
 from engine.settings import Settings
+from engine.tls import authority, trust
 
 COMMITLOG_OPTION = {
     "periodic": "commitlog_sync_period: 10000ms",
@@ -67,6 +68,9 @@ def configure(settings: Settings, say: Say, host: str = HERE, options: Sequence[
     render("cassandra/cassandra.yaml", run / "cassandra.yaml", host=host, port=ours.port,
            storage_port=ours.storage_port, data=folder, commitlog_sync=ours.commitlog_sync,
            commitlog_option=COMMITLOG_OPTION[ours.commitlog_sync])
+    if settings.tls.on:
+        append("cassandra/tls.yaml", run / "cassandra.yaml", certificate=authority.pem_file(settings, "cassandra"),
+               authorities=authority.trusted_file(settings))
     render("cassandra/logback.xml", run / "logback.xml")
     jars = fetch.CASSANDRA.folder(settings)
     agent = next(jars.glob("jamm-*.jar"))
@@ -162,4 +166,5 @@ def _make_superuser(settings: Settings) -> bool:
 def _default_cluster(settings: Settings) -> Cluster:
     return Cluster(
         addresses(settings.cassandra_address), protocol_version=clients.CASSANDRA_PROTOCOL,
-        auth_provider=PlainTextAuthProvider(DEFAULT, DEFAULT), monitor_reporting_enabled=False)
+        auth_provider=PlainTextAuthProvider(DEFAULT, DEFAULT), monitor_reporting_enabled=False,
+        ssl_context=trust.context(settings))
