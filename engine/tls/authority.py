@@ -8,9 +8,11 @@ They stand in the folder `tls` of the secrets folder, 0600 each. X.509 as RFC 52
 """
 
 import ipaddress
+import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +26,7 @@ from engine.addresses import HERE
 from engine.errors import SettingsInvalid
 from engine.secrets import write_secret
 from engine.settings import Settings
-from engine.tls.section import is_address
+from engine.tls.section import is_address, is_host
 
 AUTHORITY = "authority"
 NAMES = ("kafka", "cassandra", "mongo", "view", "console", "metrics")
@@ -108,10 +110,20 @@ def ensure(settings: Settings, names: Iterable[str] = NAMES, anew: bool = False)
 def hosts(settings: Settings, name: str) -> frozenset[str]:
     """What a certificate is for: this machine, the server's own name (as it is called in containers), where it is set to
     listen or to be reached, and the names of the settings."""
-    own = {"view": [settings.view.host], "metrics": [settings.metrics.host],
+    own = {"view": [settings.view.host], "metrics": [settings.metrics.host, "stream", "producer"],
            "console": [settings.console.host, *(urlsplit(origin).hostname or "" for origin in settings.console.origins)]}
-    found = {HERE, "::1", "localhost", name, *own.get(name, ()), *settings.tls.names}
+    found = {HERE, "::1", "localhost", _called_here(), name, *own.get(name, ()), *settings.tls.names}
     return frozenset(host.lower() for host in found if host and host not in ("0.0.0.0", "::"))    # noqa: S104 - not bound
+
+
+@cache
+def _called_here() -> str:
+    """What this machine calls 127.0.0.1: Java asks for it where it was given the address, and looks for that name."""
+    try:
+        name = socket.gethostbyaddr(HERE)[0]
+    except OSError:
+        return ""
+    return name if is_host(name) else ""
 
 
 def _ensure_authority(settings: Settings) -> list[str]:

@@ -20,6 +20,11 @@ def is_address(name: str) -> bool:
     return True
 
 
+def is_host(name: str) -> bool:
+    """Whether it is a name that a host may have."""
+    return _NAME.fullmatch(name) is not None
+
+
 class Tls(Section):
     """TLS between all parts, with certificates of a private authority (`rollcall certs`)."""
 
@@ -34,6 +39,6 @@ class Tls(Section):
     @classmethod
     def _hosts(cls, names: list[str]) -> list[str]:
         """Names of hosts or IP addresses, without a port."""
-        if wrong := [name for name in names if not is_address(name) and not _NAME.fullmatch(name)]:
+        if wrong := [name for name in names if not is_address(name) and not is_host(name)]:
             raise ValueError(f"{wrong[0]!r} is no host name and no IP address; one is written as rollcall.example.org")
         return names

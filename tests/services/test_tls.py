@@ -1,10 +1,11 @@
-"""The whole native stack with TLS: it comes to a verify that agrees, nobody plain gets in at any port, and a certificate that is
-not good is refused by each client, with what is wrong."""
+"""The whole native stack with TLS: it comes to a verify that agrees, nobody plain gets in at any port, and a certificate that
+is not good is refused by each client, with what is wrong."""
 
 import os
 import shutil
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import bson
 import httpx
 import psutil
 import pytest
@@ -39,15 +41,16 @@ PORTS = ("kafka", "controller", "cassandra", "storage", "mongo", "view", "consol
 SERVERS = ("kafka", "cassandra", "mongo")
 
 HTTP = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-HELLOS = {
-    # what a plain client of each says first, as the protocol has it, and how a plain server's answer would begin
-    "kafka": (b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x07\x00\x05plain", b"\x00\x00"),    # ApiVersions 0
-    "controller": (b"\x00\x00\x00\x0f\x00\x12\x00\x00\x00\x00\x00\x07\x00\x05plain", b"\x00\x00"),
-    "cassandra": (b"\x04\x00\x00\x00\x05\x00\x00\x00\x00", b"\x84"),    # OPTIONS
-    "storage": (b"\xca\x55\x2d\xfa\x00\x00\x00\x00", b"\xca\x55\x2d\xfa"),
-    "mongo": (b"\x2b\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00\x00\x00\x00\x00\x00"    # {hello: 1, $db: admin}
-              b"\x16\x00\x00\x00\x10hello\x00\x01\x00\x00\x00\x00", b"\x00\x00\x00\x01"),
+API_VERSIONS = struct.pack(">ihhih5s", 15, 18, 0, 7, 5, b"plain")
+HELLO = bson.encode({"hello": 1, "$db": "admin"})
+OP_MSG = 2013
+PLAIN = {
+    "kafka": (API_VERSIONS, struct.pack(">i", 7)), "controller": (API_VERSIONS, struct.pack(">i", 7)),
+    "cassandra": (struct.pack(">BBhBi", 4, 0, 0, 5, 0), b"\x84"),    # OPTIONS
+    "storage": (bytes.fromhex("ca552dfa00000000"), bytes.fromhex("ca552dfa")),
+    "mongo": (struct.pack("<iiiiiB", 21 + len(HELLO), 1, 0, OP_MSG, 0, 0) + HELLO, struct.pack("<i", OP_MSG)),
     **dict.fromkeys(("view", "console", "stream", "producer"), (HTTP, b"HTTP/"))}
+"""What a plain client says first, by the protocol of each, and what stands in the beginning of a plain server's answer."""
 
 
 def quiet(_: str) -> None:
@@ -74,7 +77,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("ROLLCALL_HOME", str(home))
         rollcall("certs", "--on")
         try:
-            rollcall("up")
+            stacks.up(load(), quiet)
             yield home
         finally:
             stacks.down(load(), quiet)
@@ -118,6 +121,12 @@ def without(settings: Settings) -> Settings:
     return settings.model_copy(update={"tls": settings.tls.model_copy(update={"on": False}), **short})
 
 
+def users(settings: Settings) -> int:
+    """How many are counted, when every hop is well."""
+    hops = {hop.name: hop for hop in health.look(health.Opened(settings), Supervisor(settings))}
+    return int(hops["mongo"].facts.get("users", 0)) if all(hop.ok for hop in hops.values()) else 0
+
+
 # ---- it works
 
 
@@ -125,15 +134,11 @@ def test_people_flow_and_verify_agrees(home: Path, proof: Proof) -> None:
     settings = load()
     assert settings.tls.on
 
-    def users() -> int:
-        hops = {hop.name: hop for hop in health.look(health.Opened(settings), Supervisor(settings))}
-        return int(hops["mongo"].facts.get("users", 0)) if all(hop.ok for hop in hops.values()) else 0
-
-    until("people flow and every hop is well", lambda: users() > PEOPLE, LIMIT_S, 1)
+    until("people flow and every hop is well", lambda: users(settings) > PEOPLE, LIMIT_S, 1)
     said = rollcall("verify")
     assert "Everything agrees." in said
     rollcall("status")
-    proof.add("verify", users=users(), said=said[-200:])
+    proof.add("verify", users=users(settings), said=said[-200:])
 
 
 def test_each_client_gets_in_and_sees_who_it_is(home: Path) -> None:
@@ -169,9 +174,10 @@ def test_no_port_is_open_beside_those_that_were_looked_at(home: Path) -> None:
 
 @pytest.mark.parametrize("name", PORTS)
 def test_a_plain_client_is_refused(home: Path, name: str, proof: Proof) -> None:
-    hello, plainly = HELLOS[name]
-    got = answer_to(hello, place(load(), name))
+    settings, (hello, plainly) = load(), PLAIN[name]
+    got = answer_to(hello, place(settings, name))
     assert plainly not in got[:16], f"{name} answers a plain client: {got!r}"
+    assert shown(settings, name, trust.context(settings)), "and one that speaks TLS and trusts ours is answered"
     proof.add(f"plain {name}", got=got[:8].hex() or "closed")
 
 
@@ -226,12 +232,14 @@ def started_with(settings: Settings, left: timedelta | None = None, host: str = 
         until(f"{name} shows its certificate", lambda name=name: shown(settings, name), LIMIT_S)
 
 
-def shown(settings: Settings, name: str) -> bool:
-    """Whether a server is so far that it shakes hands."""
+def shown(settings: Settings, name: str, trusting: ssl.SSLContext | None = None) -> bool:
+    """Whether a server shakes hands by now; trusting: with who looks at its certificate."""
     looking = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     looking.check_hostname, looking.verify_mode = False, ssl.CERT_NONE
+    host = "127.0.0.1"
     try:
-        with socket.create_connection(("127.0.0.1", place(settings, name)), 2) as plain, looking.wrap_socket(plain):
+        with socket.create_connection((host, place(settings, name)), 5) as plain, \
+                (trusting or looking).wrap_socket(plain, server_hostname=host):
             return True
     except OSError:
         return False
@@ -279,8 +287,12 @@ def test_a_start_renews_what_ends_soon_and_then_all_is_well(home: Path, proof: P
     for name in authority.NAMES:
         authority._sign(settings, name, datetime.now(UTC) + timedelta(days=20) - timedelta(days=settings.tls.days))
     served._ends.cache_clear()
-    said = rollcall("up")
-    assert "Made certificates for" in said
+    said: list[str] = []
+    stacks.up(settings, said.append)
+    assert [line for line in said if line.startswith("Made certificates for")] == [
+        "Made certificates for kafka, mongo, cassandra, view, console, metrics"]
+    until("every hop is well", lambda: users(settings), LIMIT_S, 1)
     assert "its certificate ends" not in rollcall("status")
-    assert "Everything agrees." in (verified := rollcall("verify"))
+    verified = rollcall("verify")
+    assert "Everything agrees." in verified
     proof.add("renewed by a start", said=verified[-120:])
