@@ -22,6 +22,7 @@ import pytest
 from bench.installation import free_ports
 from engine import health, secrets
 from engine.native.cassandra import EXPORTS, OPENS
+from engine.native.server import listening
 from engine.processes import Supervisor
 from engine.sealing import ensure_keys
 from engine.settings import CLONE, Settings, load
@@ -31,7 +32,7 @@ from tests.compose_tables import AS_ITSELF
 from tests.test_containers import JMX
 from tests.test_health import Programs
 from tests.test_house import requirements_pins
-from tests.waiting import answers, until
+from tests.waiting import until
 
 SERVICES = read()["services"]
 GIVEN_AWAY = {"root:x:0:": 0, "dialout:x:20:": 20, "users:x:100:": 100, "backup:x:34:": 34}
@@ -100,10 +101,10 @@ def proxied(tmp_path: Path, believed: str, view: HTTPServer) -> Iterator[str]:
     (port,) = free_ports(1)
     written(tmp_path, "nginx.conf", ("set_real_ip_from 172.30.83.0/24", f"set_real_ip_from {believed}"),
             ("listen 8080", f"listen 127.0.0.1:{port}"), ("view:8050", f"127.0.0.1:{view.server_port}"),
-            ("/etc/nginx/", f"{tmp_path}/"), ("/tmp/", f"{tmp_path}/"))    # noqa: S108
+            ("/tmp/", f"{tmp_path}/"), ("/etc/nginx/", f"{tmp_path}/"))    # noqa: S108
     with subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]) as running:
         try:
-            until("nginx answers", lambda: running.poll() is not None or answers(f"http://127.0.0.1:{port}"), 30)
+            until("nginx answers", lambda: running.poll() is not None or listening(port), 30)
             assert running.poll() is None, "nginx has ended"
             yield f"http://127.0.0.1:{port}/"
         finally:

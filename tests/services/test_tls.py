@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -229,7 +230,7 @@ def started_with(settings: Settings, left: timedelta | None = None, host: str = 
             authority._sign(settings, name, since)
     supervisor.start(*SERVERS)
     for name in ("cassandra", "mongo", "kafka"):
-        until(f"{name} shows its certificate", lambda name=name: shown(settings, name), LIMIT_S)
+        until(f"{name} shows its certificate", partial(shown, settings, name), LIMIT_S)
 
 
 def shown(settings: Settings, name: str, trusting: ssl.SSLContext | None = None) -> bool:
@@ -271,12 +272,12 @@ def test_what_has_ended_and_what_is_for_another_host_is_refused_by_each_client(s
     try:
         table = spark.read.format(CASSANDRA).options(**cassandra_table(spoilt, "profiles"))
         topic = spark.read.format("kafka").options(**kafka_options(spoilt, "verify")).option("subscribe", spoilt.kafka.topic)
-        said = {"cassandra": by_spark(spoilt, "reading rows", lambda: table.load().count()),
-                "kafka": by_spark(spoilt, "reading the topic", lambda: topic.load().count())}
+        by_java = {"cassandra": by_spark(spoilt, "reading rows", lambda: table.load().count()),
+                   "kafka": by_spark(spoilt, "reading the topic", lambda: topic.load().count())}
     finally:
         spark.stop()
         end_java()
-    for server, words in said.items():
+    for server, words in by_java.items():
         assert words.lower().startswith(f"{server} cannot be trusted"), words
         proof.add(f"spark {server}", says=words)
 
