@@ -93,7 +93,8 @@ def test_mongo_refuses_who_does_not_sign_in(stack: Settings) -> None:
 def test_mongo_refuses_a_wrong_password_after_a_restart_without_its_setup(stack: Settings) -> None:
     with pymongo.MongoClient[dict[str, object]](
             stack.mongo_uri, username="provision", password="wrong", authSource="admin",
-            timeoutMS=5000, **trust.mongo(stack)) as client, pytest.raises(pymongo.errors.OperationFailure, match="Authentication failed"):
+            timeoutMS=5000, **trust.mongo(stack)) as client, \
+            pytest.raises(pymongo.errors.OperationFailure, match="Authentication failed"):
         client.list_database_names()
 
 
