@@ -6,12 +6,13 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
+.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-up: $(READY) ## bring everything up, from nothing to people arriving; again: go on where it was
+up: $(READY) ## bring everything up, from nothing to people arriving; again: go on where it was; TLS=1: with TLS from now on
+	@$(if $(TLS),$(BIN)/rollcall certs $(if $(filter 0 off no false,$(TLS)),--off,--on))
 	@$(BIN)/rollcall up
 
 down: $(READY) ## end every process; no data is lost
@@ -49,6 +50,9 @@ proof-erasure: $(READY) ## erasures killed at 50 moments, 1,000 at once at 1,000
 
 proof-backup: $(READY) ## an installation backed up while it runs, wiped, and restored row for row; the result goes into docs/proofs
 	$(BIN)/pytest tests/services/test_backup.py --proof docs/proofs/backup.json
+
+proof-tls: $(READY) ## the whole native stack with TLS: each port, a plain client, certificates that are not good; the result goes into docs/proofs
+	$(BIN)/pytest tests/services/test_tls.py --proof docs/proofs/tls.json
 
 proof-faults: $(READY) ## every kind of fault three times on the real processes (half an hour); the result goes into docs/proofs
 	$(BIN)/python -m bench.faults --each 3 --json docs/proofs/faults.json

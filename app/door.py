@@ -35,6 +35,7 @@ from app.unforeseen import noted
 from engine.errors import RollcallError, SettingsInvalid, SignInRefused
 from engine.log_lines import about
 from engine.stores.accounts import Account, AccountRefused, HalfChanged
+from engine.tls import pages
 from governance.audit import DONE, REFUSED
 
 Scope = MutableMapping[str, Any]
@@ -217,7 +218,7 @@ class Door:
         cookie = await run_sync(begin)
         answer = RedirectResponse(safe_next(place), 303)
         answer.set_cookie(COOKIE, cookie, max_age=console.settings.console.session_hours * 3600, path="/", httponly=True,
-                          samesite="strict", secure=console.settings.console.secure_cookie)
+                          samesite="strict", secure=pages.secure_cookie(console.settings))
         return answer
 
     async def _password(self, request: Request, viewer: Viewer) -> Response:
@@ -319,8 +320,10 @@ class Door:
             return self._form(request, words.cannot_sign_in(str(error)), 503)
 
     def _origins(self) -> set[str]:
-        ours = self._console().settings.console
-        return {f"http://{host}:{ours.port}" for host in (ours.host, "127.0.0.1", "localhost")} | set(ours.origins)
+        settings = self._console().settings
+        ours = settings.console
+        hosts = (ours.host, "127.0.0.1", "localhost")
+        return {f"{pages.scheme(settings)}://{host}:{ours.port}" for host in hosts} | set(ours.origins)
 
     def _known_host(self, headers: Headers) -> bool:
         """Whether the name that was asked for is one of ours: a foreign page could point its own name here."""
@@ -338,7 +341,7 @@ class Door:
         theirs = [pair for pair in scope["headers"] if not pair[0].lower().startswith(OURS)
                   and pair[0].lower() not in (b"host", b"origin")]
         if any(name.lower() == b"origin" for name, _ in scope["headers"]):
-            ours.append((b"origin", f"http://{own}".encode()))
+            ours.append((b"origin", f"{pages.scheme(self._console().settings)}://{own}".encode()))
         return {**scope, "headers": theirs + ours}
 
     def _address(self, request: Request) -> str:

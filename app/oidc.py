@@ -23,9 +23,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from app import words
 from app.throttle import Throttle
 from engine.errors import SettingsInvalid, SignInRefused, SourceAway
-from engine.settings import Console, Settings
+from engine.settings import Settings
 from engine.stores.accounts import AWAITED, Account, AccountRefused, Accounts, hashed
 from engine.stores.audit import AuditLog
+from engine.tls import pages
 from governance.audit import REFUSED
 
 COOKIE = "rollcall_oidc"
@@ -41,8 +42,10 @@ ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
 class Provider:
     """The provider that the settings name. Shared by all requests; call it from a thread, it asks the network."""
 
-    def __init__(self, settings: Console, secret: str) -> None:
-        self._settings, self._secret = settings, secret
+    def __init__(self, installation: Settings, secret: str) -> None:
+        self._settings = settings = installation.console
+        self._secret, self._secure = secret, pages.secure_cookie(installation)
+        self._base = pages.console_address(installation)
         self.throttle = Throttle(settings.tries_a_minute)
         """Refused sign-ins by address: each is an entry of the audit, and strangers may not write into it without end."""
         self._pending: dict[str, tuple[str, str, float]] = {}    # state -> nonce, verifier, until
@@ -55,7 +58,7 @@ class Provider:
             return None
         path = settings.secrets / "oidc.secret"
         try:
-            return cls(settings.console, path.read_text(encoding="utf-8").strip())
+            return cls(settings, path.read_text(encoding="utf-8").strip())
         except (FileNotFoundError, UnicodeDecodeError):
             raise SettingsInvalid(f"ROLLCALL_CONSOLE__OIDC_ISSUER is set, but {path} cannot be read: write the secret of our "
                                   "client there, or leave the issuer out.") from None
@@ -75,7 +78,7 @@ class Provider:
             "code_challenge_method": "S256"})
         answer = RedirectResponse(f"{address}?{query}", 303)
         answer.set_cookie(COOKIE, state, max_age=WITHIN_S, path=BACK, httponly=True, samesite="lax",
-                          secure=self._settings.secure_cookie)
+                          secure=self._secure)
         return answer
 
     def who(self, query: dict[str, str], cookies: dict[str, str]) -> tuple[str, str]:
@@ -117,8 +120,7 @@ class Provider:
 
     @property
     def _redirect(self) -> str:
-        base = next(iter(self._settings.origins), f"http://{self._settings.host}:{self._settings.port}")
-        return base + BACK
+        return self._base + BACK
 
     def _known(self) -> dict[str, Any]:
         found = self._asked("GET", self._settings.oidc_issuer.rstrip("/") + "/.well-known/openid-configuration")

@@ -7,6 +7,7 @@ from app.acts import act
 from app.parts import now
 from app.requests import opened
 from app.stores import console
+from engine.tls.pages import console_address
 
 _LINK, _TAKEN = "request-link", "request-taken"
 
@@ -40,7 +41,7 @@ def _link(ref: str) -> None:
     def do(_: str) -> str:
         with opened() as requests, requests.packages() as packages:
             made = packages.link(ref)
-        st.session_state[_LINK] = ref, f"{console().settings.console.address}/package/{made.secret}", made.expires
+        st.session_state[_LINK] = ref, f"{console_address(console().settings)}/package/{made.secret}", made.expires
         return words.link_until(made.expires)
 
     act("requests.export", f"{ref} link", do)

@@ -96,7 +96,7 @@ def may_not(action: str, roles: Collection[str]) -> str:
 
 
 # --- readings
-ICON_DONE, ICON_FAILED = ":material/check_circle:", ":material/error:"
+ICON_DONE, ICON_FAILED, ICON_WARNING = ":material/check_circle:", ":material/error:", ":material/warning:"
 LOADING, READ_AGAIN = "Reading ...", "Read again"
 NOTHING = "There is nothing here yet."
 
@@ -202,6 +202,12 @@ AGREE_HELP = ("Rows are counted now and then, the more the less often; those of 
 def not_well(names: Collection[str]) -> str:
     """The first thing an operator reads."""
     return f"Not well: {', '.join(names)}. The cards say why and what to do."
+
+
+def certificates_end(names: Collection[str]) -> str:
+    """A warning that comes a month before the trouble."""
+    return (f"Certificates end soon: {', '.join(names)}. After that nobody is let near them. Stopping and starting everything "
+            "(rollcall down, rollcall up) renews those of ours.")
 
 
 def stores_differ(rows: int, restricted: int, users: int) -> str:

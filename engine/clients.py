@@ -38,10 +38,11 @@ from pydantic import SecretStr
 
 from engine import secrets, topics
 from engine.addresses import addresses
-from engine.errors import OffsetsLost, RollcallError, SignInRefused, StoreAway, StoreRefused
+from engine.errors import CertificateRefused, OffsetsLost, RollcallError, SignInRefused, StoreAway, StoreRefused
 from engine.kafka_signin import connected
 from engine.mongo import mongo_client as mongo_client
 from engine.settings import Settings
+from engine.tls import trust
 
 for _driver in ("kafka", "cassandra"):    # pymongo's: engine/mongo.py
     # What they log repeats, as tracebacks, what our errors say in a sentence; at DEBUG whole records stand in it.
@@ -143,7 +144,7 @@ def cassandra_session(settings: Settings, principal: str, role: Role | None = No
         cluster = Cluster(
             addresses(settings.cassandra_address), protocol_version=CASSANDRA_PROTOCOL,
             auth_provider=PlainTextAuthProvider(signed_in.name, signed_in.password.get_secret_value()),
-            execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+            execution_profiles={EXEC_PROFILE_DEFAULT: profile}, ssl_context=trust.context(settings),
             connect_timeout=ours.request_timeout_s, control_connection_timeout=ours.request_timeout_s,
             # the driver's own pauses grow to ten minutes: a node that is back would be found long after that
             reconnection_policy=ExponentialReconnectionPolicy(1.0, RECONNECT_MOST_S, max_attempts=None),
@@ -183,6 +184,8 @@ def translated(error: BaseException, what: str, principal: str = "") -> Rollcall
         return None
     who = f" as {principal}" if principal else ""
     seen = _seen(error)
+    if said := trust.refused(_text(error)):
+        return CertificateRefused(f"{store} cannot be trusted while {what}{who}: {said}", store)
     if _refused(error):
         return SignInRefused(
             f"{store} refuses {principal or 'our principal'} while {what} ({seen}). The passwords are those in the "
@@ -272,6 +275,11 @@ def _reasons(error: BaseException) -> list[BaseException]:
     return [reason for reason in found if isinstance(reason, BaseException)]
 
 
+def _text(error: BaseException) -> str:
+    """What the driver and its reasons say, to be searched: it is not shown."""
+    return " ".join(map(str, (error, *_reasons(error))))
+
+
 def _mongo_code(error: BaseException) -> int | None:
     return error.code if isinstance(error, pymongo.errors.OperationFailure) else None
 
@@ -289,7 +297,8 @@ def _kafka_options(settings: Settings, principal: str) -> dict[str, Any]:
     return {
         "bootstrap_servers": settings.kafka_address,
         "client_id": f"rollcall-{principal}",
-        "security_protocol": "SASL_PLAINTEXT",
+        "security_protocol": trust.kafka_protocol(settings),
+        "ssl_context": trust.context(settings),
         "sasl_mechanism": "SCRAM-SHA-256",
         "sasl_plain_username": name,
         "sasl_plain_password": password.get_secret_value(),

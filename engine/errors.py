@@ -12,6 +12,7 @@ RollcallError
     ├── PortTaken             another process listens where one of ours should
     ├── SignInRefused         a store refuses our name or password
     │   └── RoleGone          Cassandra no longer knows the role that the stream made for itself; its next start makes one
+    ├── CertificateRefused    a store shows a certificate that is not to be trusted, or speaks no TLS where it must
     ├── StoreRefused          a store answers, but cannot do what was asked (a missing table, a malformed request)
     ├── ServerFailed          one of the four systems ended or never became ready
     ├── FolderUnusable        a folder of ours is full, read-only or not ours to write into
@@ -105,6 +106,16 @@ class RoleGone(SignInRefused):
     exit_code = 1    # the supervisor starts it again
 
 
+class CertificateRefused(Final):
+    """A store shows a certificate that is not to be trusted, or speaks no TLS. `store`: which."""
+
+    exit_code = 76    # EX_PROTOCOL
+
+    def __init__(self, message: str, store: str = "a store") -> None:
+        super().__init__(message)
+        self.store = store
+
+
 class StoreRefused(Final):
     """A store answers, but cannot do what was asked: something is missing there, or the request is malformed."""
 
@@ -130,7 +141,7 @@ class InputUnreadable(Final):
 class OtherVersion(Final):
     """What an installation keeps is of an older version, or of a newer one."""
 
-    exit_code = 76    # EX_PROTOCOL: free among ours
+    exit_code = 71    # EX_OSERR: free among ours
 
 
 class LeaseHeld(Final):
@@ -167,8 +178,8 @@ class NotServed(Final):
     exit_code = 75
 
 
-FOR_A_PERSON: tuple[type[Final], ...] = (SettingsInvalid, ToolMissing, SignInRefused, FolderUnusable, InputUnreadable,
-                                         OtherVersion, OffsetsLost)
+FOR_A_PERSON: tuple[type[Final], ...] = (SettingsInvalid, ToolMissing, SignInRefused, CertificateRefused, FolderUnusable,
+                                         InputUnreadable, OtherVersion, OffsetsLost)
 """What no restart mends: the supervisor does not try again when a program ends with the exit code of one of these."""
 
 

@@ -4,6 +4,7 @@ A hop is ok when its program runs *and* it answers *and* what it last did is rec
 """
 
 import re
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -31,6 +32,8 @@ from engine.stores import dead_letters
 from engine.stores.aggregates import documents
 from engine.stores.records import Records
 from engine.stores.status import Status
+from engine.tls import served, trust
+from engine.tls.pages import address
 
 STALE_S = 30.0
 """Seconds after which a heartbeat is old: the producer beats each second, the stream each lease_s / 6."""
@@ -215,6 +218,9 @@ def _hop(name: str, program: Program, ask: Callable[[Stores], tuple[bool, str, F
             return Hop(name, False, f"{where}{error}", known)
         # a program of ours that runs but cannot be asked: what it said last
         return Hop(name, False, f"it runs, but cannot be asked: {error} It said last: {_last_line(processes, name)}", known)
+    now = datetime.now(UTC)
+    if end := served.ending(stores.settings, name, now) if name in served.Served.NAMES else None:
+        says, facts = f"{says}; {served.says(end, now)}", {**facts, "certificate_ends": end}
     return Hop(name, ok, f"{where}{says}", {**known, **facts})
 
 
@@ -325,13 +331,11 @@ def _mongo(stores: Stores) -> tuple[bool, str, Facts]:
 
 
 def _view(stores: Stores) -> tuple[bool, str, Facts]:
-    view = stores.settings.view
-    return _page(f"http://{view.host}:{view.port}/", PAGE_WITHIN_S)
+    return _page(f"{address(stores.settings, 'view')}/", PAGE_WITHIN_S, trust.context(stores.settings))
 
 
 def _console(stores: Stores) -> tuple[bool, str, Facts]:
-    console = stores.settings.console
-    return _page(f"http://{console.host}:{console.port}/", PAGE_WITHIN_S)
+    return _page(f"{address(stores.settings, 'console')}/", PAGE_WITHIN_S, trust.context(stores.settings))
 
 
 def _keeper(stores: Stores, program: Program, processes: Processes) -> tuple[bool, str, Facts]:
@@ -356,13 +360,14 @@ def _keeper(stores: Stores, program: Program, processes: Processes) -> tuple[boo
     return True, says, measured
 
 
-def _page(address: str, within_s: float) -> tuple[bool, str, Facts]:
+def _page(address: str, within_s: float, trusted: ssl.SSLContext | None = None) -> tuple[bool, str, Facts]:
     """Whether what serves pages there says that it is well."""
     try:
-        with urllib.request.urlopen(f"{address}healthz", timeout=within_s) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"{address}healthz", timeout=within_s, context=trusted) as answer:  # noqa: S310
             ok = answer.status == 200 and answer.read(3).lower() == b"ok"
     except (urllib.error.URLError, OSError) as error:
-        return False, f"{address} does not answer ({type(error).__name__})", {"address": address}
+        said = trust.refused(str(error)) or f"does not answer ({type(error).__name__})"
+        return False, f"{address} {said}", {"address": address}
     return ok, address, {"address": address}
 
 

@@ -12,6 +12,8 @@ from kafka.net.compat import KafkaNetClient
 from kafka.net.manager import KafkaConnectionManager
 from kafka.net.selector import NetworkSelector
 
+from engine.tls.trust import refused
+
 _REFUSALS = (
     kafka.errors.SaslAuthenticationFailedError, kafka.errors.UnsupportedSaslMechanismError,
     kafka.errors.IllegalSaslStateError)
@@ -53,7 +55,7 @@ class _Manager(KafkaConnectionManager):    # type: ignore[misc]
         return connection
 
     def _note(self, error: Exception) -> None:
-        if isinstance(error, _REFUSALS):
+        if isinstance(error, _REFUSALS) or refused(str(error)):    # of a certificate only the text tells it
             self._refusal = error
 
     async def _build_transport(self, *args: Any, **options: Any) -> Any:

@@ -9,6 +9,7 @@ restart of the stream as that does. Labels are names from the code, never from a
 docs/operating.md lists every metric; infra/metrics has the dashboard and the alerts.
 """
 
+import ssl
 import threading
 import time
 from abc import abstractmethod
@@ -31,6 +32,9 @@ from prometheus_client.registry import Collector
 
 from engine.machine import ports
 from engine.settings import Settings
+from engine.tls import trust
+from engine.tls.pages import scheme
+from engine.tls.served import Served
 
 Document = Mapping[str, Any]
 Named = Mapping[str, tuple[str, str]]
@@ -168,12 +172,21 @@ def _counters(program: str, named: Named, counts: Mapping[str, int]) -> Iterator
     return (CounterMetricFamily(f"rollcall_{program}_{name}", what, counts.get(key, 0)) for key, (name, what) in named.items())
 
 
+def _speak_tls(server: Any, context: ssl.SSLContext) -> None:
+    """prometheus_client's own way would wait in its one accepting thread for whoever connects and says nothing. Here each
+    connection's thread shakes hands; who does not speak TLS is not worth a traceback in the log."""
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    server.handle_error = lambda *_: None
+
+
 @contextmanager
 def served(settings: Settings, metrics: Metrics, say: Callable[[str], None]) -> Iterator[None]:
     """Answers at the program's port meanwhile, in a thread. Where the port cannot be had it says so, once, and tries again:
     the flow never waits for those who watch it."""
     over = threading.Event()
     thread = threading.Thread(target=_answer, args=(settings, metrics, say, over), name="metrics", daemon=True)
+    if settings.tls.on and metrics.program == "stream":    # one of the two tells it
+        metrics.registry.register(Served(settings))
     if settings.metrics.serve:
         thread.start()
     try:
@@ -191,6 +204,8 @@ def _answer(settings: Settings, metrics: Metrics, say: Callable[[str], None], ov
     while not over.is_set():
         try:
             server, thread = start_http_server(port, host, metrics.registry)
+            if (context := trust.serving(settings, "metrics")) is not None:
+                _speak_tls(server, context)
         except OSError as error:
             if not refused:
                 say(f"no figures for Prometheus, all else goes on: {host}:{port} cannot be listened at ({error.strerror}). "
@@ -198,7 +213,7 @@ def _answer(settings: Settings, metrics: Metrics, say: Callable[[str], None], ov
             refused = True
             over.wait(RETRY_S)
         else:
-            say(f"figures for Prometheus: http://{host}:{port}/metrics")
+            say(f"figures for Prometheus: {scheme(settings)}://{host}:{port}/metrics")
             over.wait()
             server.shutdown()
             server.server_close()

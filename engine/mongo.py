@@ -11,6 +11,7 @@ from pymongo import MongoClient
 
 from engine import secrets
 from engine.settings import Settings
+from engine.tls import trust
 
 # What it logs repeats, as tracebacks, what our errors say in a sentence; at DEBUG whole documents stand in it.
 logging.getLogger("pymongo").addHandler(logging.NullHandler())
@@ -54,5 +55,5 @@ def mongo_client(settings: Settings, principal: str) -> MongoClient[dict[str, An
         settings.mongo_uri, username=name, password=password.get_secret_value(),
         authSource=ours.auth_source, authMechanism="SCRAM-SHA-256", appname=f"rollcall-{principal}",
         timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms, connectTimeoutMS=limit_ms,
-        tz_aware=True, uuidRepresentation="standard",
+        tz_aware=True, uuidRepresentation="standard", **trust.mongo(settings),
     )

@@ -25,6 +25,7 @@ from engine.errors import SettingsInvalid
 from engine.log_lines import Form
 from engine.migrations.settings_form import SettingsFile
 from engine.section import Section
+from engine.tls.section import Tls
 
 CLONE = Path(__file__).resolve().parent.parent
 
@@ -187,11 +188,6 @@ class Console(Section):
     oidc_client_id: str = Field("", description="Our client there; its secret is the file `oidc.secret` of the secrets folder.")
     oidc_claim: str = Field("preferred_username", description="Claim that is the account's name here.")
 
-    @property
-    def address(self) -> str:
-        """Where people reach it: the first of `origins`, else where it listens."""
-        return self.origins[0].rstrip("/") if self.origins else f"http://{self.host}:{self.port}"
-
 
 class Governance(Section):
     """The law and the register."""
@@ -270,6 +266,7 @@ class Settings(BaseSettings):
     metrics: Metrics = Metrics()
     alerts: Alerts = Alerts()
     logs: Logs = Logs()
+    tls: Tls = Tls()
 
     @classmethod
     def settings_customise_sources(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from engine import sealing, secrets, shut
@@ -14,7 +14,7 @@ from engine.machine.user import whoami
 from engine.migrations.versions import require_current
 from engine.native import cassandra, fetch
 from engine.native.server import listening
-from engine.processes import PROGRAMS, SERVERS, Supervisor
+from engine.processes import PROGRAMS, SERVERS, Status, Supervisor
 from engine.provision import provision
 from engine.provision.sealed import require_fitting_keys
 from engine.settings import Settings
@@ -22,6 +22,7 @@ from engine.stopping import stop_stream
 from engine.stores.accounts import Accounts
 from engine.stores.audit import AuditLog
 from engine.stores.records import REGISTER, Records
+from engine.tls import authority
 from governance.audit import BEGUN, DONE
 from governance.permissions import Role
 
@@ -96,6 +97,7 @@ def servers_up(settings: Settings, say: Say) -> None:
     memory.require(settings, stopped)
     for server in stopped.values():
         ports.require_free(settings, server.ports(settings))
+    _certified(settings, say, status, stopped)
     for server in stopped.values():
         server.configure(settings, say)
     processes.open()
@@ -179,6 +181,15 @@ def _noted(settings: Settings, act: str, result: str) -> None:
     """Writes into the audit that somebody started or stops everything, now or when Cassandra answers."""
     with AuditLog.opened_or_kept(settings) as audit:
         audit.append_or_keep(f"system {whoami()}", act, "installation", result)
+
+
+def _certified(settings: Settings, say: Say, status: Mapping[str, Status], stopped: Iterable[str]) -> None:
+    """Makes and renews the certificates of what is about to be started; of what runs it stays the one that it shows."""
+    if settings.tls.on:
+        pages = [name for name in ("view", "console") if not status[name].pid]
+        figures = [] if any(status[name].pid for name in ("stream", "producer")) else ["metrics"]
+        if made := authority.ensure(settings, [*stopped, *pages, *figures]):
+            say(f"Made certificates for {', '.join(made)}")
 
 
 def _end_orphans(settings: Settings, processes: Supervisor, say: Say) -> None:

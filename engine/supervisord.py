@@ -11,6 +11,7 @@ from engine.errors import FOR_A_PERSON
 from engine.native import cassandra, kafka, mongo, mongod, tools
 from engine.native.server import Server
 from engine.settings import CLONE, Settings
+from engine.tls import pages
 
 SERVERS: dict[str, Server] = {"kafka": kafka, "mongo": mongo, "cassandra": cassandra}
 PROGRAMS = ("stream", "producer", "view", "console", "keeper")
@@ -45,11 +46,12 @@ def configuration(settings: Settings, socket: Path, only: str = "") -> str:
         "keeper": ["nice", "-n", "10", python, "-m", "engine.cli", "retention", "keep"],
         # figures may be late, people may not: where everything starts at once, the flow goes first
         "view": ["nice", "-n", "10", python, "-m", "gunicorn", "--bind", f"{settings.view.host}:{settings.view.port}",
-                 "--workers", "1", "--threads", "4", "--no-control-socket", "--logger-class", "app.public.lines.Lines",
-                 "app.public.dashboard:server"],
+                 "--workers", "1", "--threads", "4", "--no-control-socket", *pages.gunicorn(settings),
+                 "--logger-class", "app.public.lines.Lines", "app.public.dashboard:server"],
         # uvicorn would believe X-Forwarded-For of this machine; whom to believe is for the door to say
         "console": ["env", "FORWARDED_ALLOW_IPS=", python, "-m", "streamlit", "run", "app/server.py",
-                    "--server.address", settings.console.host, "--server.port", str(settings.console.port)]}
+                    "--server.address", settings.console.host, "--server.port", str(settings.console.port),
+                    *pages.streamlit(settings)]}
     kept = {only: commands[only]} if only else commands
     common = "\n".join([
         "redirect_stderr=true", f"stdout_logfile={_quoted(settings.logs_dir)}/%(program_name)s.log",

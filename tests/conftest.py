@@ -41,6 +41,7 @@ hypothesis.settings.load_profile("rollcall")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """`make proof-...` and `make screens`."""
     parser.addoption("--screens", type=Path, metavar="FOLDER", help="keep the screenshots of the console's pages there")
+    parser.addoption("--tls", action="store_true", help="the servers of the tests speak TLS, and so do all clients of ours")
     parser.addoption("--proof", type=Path, metavar="FILE", help="the long form of the tests that have one; figures into FILE")
 
 
@@ -90,10 +91,10 @@ class FirstStart:
 
 
 @pytest.fixture(scope="session")
-def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FirstStart]:
+def first_start(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[FirstStart]:
     """Servers started in an empty folder; they end with the run, and nothing of them may be left."""
     home = tmp_path_factory.mktemp("home")
-    (home / "settings.toml").write_text(settings_toml())
+    (home / "settings.toml").write_text(settings_toml(tls={"on": request.config.getoption("--tls")}))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("ROLLCALL_") and name != "ROLLCALL_CACHE"]:
             patch.delenv(name)

@@ -21,6 +21,8 @@ from typer.main import get_command
 
 from engine.cli import app
 from engine.settings import CLONE, Settings, load
+from engine.tls import authority
+from engine.tls.pages import console_address
 from tests.compose import COMPOSE, Native, builders, default, disagreements, of_profile, read
 from tests.compose_tables import ONCE, PROFILES, SECRETS
 from tests.written_commands import in_container, written
@@ -191,6 +193,38 @@ def test_a_provider_of_sign_ins_needs_one_file_more(tmp_path: Path) -> None:
     assert wrong_by_schema(yaml.safe_load((CLONE / "infra/oidc.yml").read_text())) == []
 
 
+def test_tls_needs_one_file_more(tmp_path: Path) -> None:
+    (tmp_path / "tls.yml").write_text((CLONE / "infra/tls.yml").read_text())
+    ended = config(COMPOSE.read_text(), tmp_path, "-f", str(tmp_path / "tls.yml"), "--profile", "laptop",
+                   "--profile", "secrets", "--profile", "restore")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    every = yaml.safe_load(ended.stdout)["services"]
+    with_tls = {name: one for name, one in every.items() if set(one["profiles"]) & {"laptop", "secrets", "restore"}}
+    home = "/var/lib/rollcall/secrets/tls"
+    own = {"stream": "metrics", "producer": "metrics", "view": "view", "console": "console"}
+    for name, service in with_tls.items():
+        before, given = SERVICES[name], {(one["source"], one.get("target", "")) for one in service.get("secrets", ())}
+        told = {key: value for key, value in service.get("environment", {}).items() if key not in before.get("environment", {})}
+        had = before.get("secrets", ())
+        more = given - {(one, "") if isinstance(one, str) else (one["source"], one["target"]) for one in had}
+        if name in ("kafka", "cassandra", "mongo"):
+            assert (told, more) == ({"TLS": "yes"}, {(f"{name}.pem", ""), ("ca.crt", "")})
+        elif name == "proxy":
+            assert more == {("view.pem", "proxy.pem"), ("ca.crt", "")}
+        elif name == "secrets":
+            assert (told, more) == ({"ROLLCALL_TLS__ON": "true"}, set())
+        else:
+            pem = f"{own[name]}.pem" if name in own else ""
+            assert told == {"ROLLCALL_TLS__ON": "true"}
+            assert more == {("ca.crt", f"{home}/ca.crt"), *([(pem, f"{home}/{pem}")] if pem else [])}
+        asked = str(service.get("healthcheck", {}).get("test", ""))
+        assert "http://" not in asked, f"{name} would be asked plainly how it is"
+    assert with_tls["console"]["environment"]["ROLLCALL_CONSOLE__ORIGINS"] == '["https://127.0.0.1:8501"]'
+    overlay = yaml.safe_load((CLONE / "infra/tls.yml").read_text())
+    assert set(overlay["secrets"]) == {"ca.crt", *(f"{name}.pem" for name in authority.NAMES)}, "and not ca.key"
+    assert wrong_by_schema(overlay) == []
+
+
 def held_by_the_page() -> dict[str, set[str]]:
     """Role -> principals, as docs/containers.md lists them."""
     everybody = set(native().principals)
@@ -270,7 +304,7 @@ def test_links_and_the_door_know_where_people_reach_the_console(monkeypatch: pyt
     for name in ("console", "console-three", "keeper"):
         for variable, value in SERVICES[name]["environment"].items():
             monkeypatch.setenv(variable, value)
-        assert load().console.address == "http://127.0.0.1:8501"
+        assert console_address(load()) == "http://127.0.0.1:8501"
 
 
 @pytest.mark.parametrize("name", ["ORIGINS", "TRUSTED_PROXIES", "SECURE_COOKIE"])

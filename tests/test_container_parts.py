@@ -11,24 +11,28 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from bench.installation import free_ports
 from engine import health, secrets
 from engine.native.cassandra import EXPORTS, OPENS
+from engine.native.server import listening
 from engine.processes import Supervisor
 from engine.sealing import ensure_keys
-from engine.settings import CLONE, load
+from engine.settings import CLONE, Settings, load
+from engine.tls import authority, trust
 from tests.compose import read
 from tests.compose_tables import AS_ITSELF
 from tests.test_containers import JMX
 from tests.test_health import Programs
 from tests.test_house import requirements_pins
-from tests.waiting import answers, until
+from tests.waiting import until
 
 SERVICES = read()["services"]
 GIVEN_AWAY = {"root:x:0:": 0, "dialout:x:20:": 20, "users:x:100:": 100, "backup:x:34:": 34}
@@ -79,30 +83,59 @@ class View(BaseHTTPRequestHandler):
     def log_message(self, *_: Any) -> None: ...
 
 
-@pytest.fixture
-def proxy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """An nginx with our configuration, before a view that is played; it believes the addresses that the test names."""
-    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert nginx, "nginx is not on this machine: apt-get install -y --no-install-recommends nginx-light"
-    view = HTTPServer(("127.0.0.1", 0), View)
-    threading.Thread(target=view.serve_forever, daemon=True).start()
-    (port,) = free_ports(1)
-    text = (CLONE / "infra/containers/proxy/nginx.conf").read_text()
-    for old, new in (("set_real_ip_from 172.30.83.0/24", f"set_real_ip_from {request.param}"),
-                     ("listen 8080", f"listen 127.0.0.1:{port}"), ("view:8050", f"127.0.0.1:{view.server_port}"),
-                     ("/tmp/", f"{tmp_path}/")):    # noqa: S108
+def written(tmp_path: Path, name: str, *changes: tuple[str, str]) -> None:
+    """A file of the proxy's, with its places moved to where a test may have them."""
+    text = (CLONE / "infra/containers/proxy" / name).read_text()
+    for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    (tmp_path / "nginx.conf").write_text(text)
+    (tmp_path / name).write_text(text)
+
+
+@contextmanager
+def proxied(tmp_path: Path, believed: str, view: HTTPServer) -> Iterator[str]:
+    """An nginx with our configuration, before a view that is played; it believes these addresses."""
+    nginx = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert nginx, "nginx is not on this machine: apt-get install -y --no-install-recommends nginx-light"
+    threading.Thread(target=view.serve_forever, daemon=True).start()
+    (port,) = free_ports(1)
+    written(tmp_path, "nginx.conf", ("set_real_ip_from 172.30.83.0/24", f"set_real_ip_from {believed}"),
+            ("listen 8080", f"listen 127.0.0.1:{port}"), ("view:8050", f"127.0.0.1:{view.server_port}"),
+            ("/tmp/", f"{tmp_path}/"), ("/etc/nginx/", f"{tmp_path}/"))    # noqa: S108
     with subprocess.Popen([nginx, "-c", str(tmp_path / "nginx.conf"), "-e", "stderr", "-g", "daemon off;"]) as running:
         try:
-            until("nginx answers", lambda: running.poll() is not None or answers(f"http://127.0.0.1:{port}"), 30)
+            until("nginx answers", lambda: running.poll() is not None or listening(port), 30)
             assert running.poll() is None, "nginx has ended"
             yield f"http://127.0.0.1:{port}/"
         finally:
             running.terminate()
             view.shutdown()
             view.server_close()
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """One that believes the addresses that the test names."""
+    with proxied(tmp_path, request.param, HTTPServer(("127.0.0.1", 0), View)) as address:
+        yield address
+
+
+def test_with_tls_the_proxy_speaks_it_to_both_sides_and_nothing_else(tmp_path: Path) -> None:
+    settings, other = (Settings.model_validate({"home": tmp_path / name, "tls": {"on": True}}) for name in ("ours", "other"))
+    for one in (settings, other):
+        authority.ensure(one)
+    (port,) = free_ports(1)
+    pem, trusted = authority.pem_file(settings, "view"), authority.trusted_file(settings)
+    written(tmp_path, "tls.conf", ("listen 8443", f"listen 127.0.0.1:{port}"), ("/run/secrets/proxy.pem", str(pem)),
+            ("/run/secrets/ca.crt", str(trusted)))
+    for whose, status in ((settings, 200), (other, 502)):
+        view, serving, asking = HTTPServer(("127.0.0.1", 0), View), trust.serving(whose, "view"), trust.context(settings)
+        assert serving
+        assert asking
+        view.socket = serving.wrap_socket(view.socket, server_side=True)
+        with proxied(tmp_path, "127.0.0.0/8", view) as plain:
+            assert httpx.get(f"https://127.0.0.1:{port}/", verify=asking).status_code == status, "a view of another authority"
+            assert httpx.get(plain).status_code == 426, "nothing is answered in clear"
 
 
 def asked_for(address: str, *forwarded: str) -> list[str]:

@@ -22,6 +22,7 @@ from engine import secrets
 from engine.native import cassandra, fetch, kafka, mongod, server
 from engine.settings import CLONE, Settings, load
 from engine.supervisord import SERVERS
+from engine.tls import authority
 from tests.compose import read
 
 SERVICES = read()["services"]
@@ -165,7 +166,8 @@ class Trial:
                             (self.image / "logback.xml", "RUN/logback.xml"), (data / "kafka", "DATA"),
                             (data / "cassandra", "DATA"), (data / "mongod", "DATA"), (self.folder / "data", "DATA"),
                             (self.folder / "logs", "LOGS"), (self.settings.logs_dir, "LOGS"),
-                            (self.settings.secrets, "SECRETS"), (self.folder / "bin/mongod", "mongod")):
+                            (authority.folder(self.settings), "SECRETS"), (self.settings.secrets, "SECRETS"),
+                            (self.folder / "bin/mongod", "mongod")):
             text = text.replace(str(place), name)
         return re.sub(r"127\.0\.0\.1", SERVICES[self.service]["environment"]["HOST"], text)
 
@@ -210,6 +212,21 @@ def differences(native: dict[str, Any], container: dict[str, Any]) -> dict[str, 
             elif content != other:
                 found[file] = "another order"
     return found
+
+
+@pytest.mark.parametrize("service", ["kafka", "cassandra", "mongo"])
+def test_with_tls_a_container_starts_as_the_native_server(service: str, tmp_path: Path,
+                                                          monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(service, tmp_path, monkeypatch)
+    plain = trial.native()
+    trial.settings = trial.settings.model_copy(update={"tls": trial.settings.tls.model_copy(update={"on": True})})
+    authority.ensure(trial.settings)
+    for path in authority.folder(trial.settings).iterdir():    # a container has them beside its passwords
+        shutil.copy(path, trial.settings.secrets)
+    monkeypatch.setenv("TLS", "yes")
+    native = trial.native()
+    assert native != plain
+    assert differences(native, trial.started()) == DIFFERENT[service]
 
 
 @pytest.mark.parametrize("service", DIFFERENT)

@@ -6,17 +6,21 @@ PromQL is only taken apart here, not parsed; decision 0015 says what parsed it o
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from engine.health import TURN_WITHIN_S
 from engine.metrics import ProducerMetrics, StreamMetrics
 from engine.settings import CLONE
 from engine.settings import Metrics as Section
+from engine.tls.served import family
 from tests.test_docs import anchors
 from tests.test_metrics import BEAT, FIGURES
 
@@ -36,12 +40,22 @@ WORDS = {"and", "or", "unless"}
 SAYS = re.compile(r"\{\{\s*\$?(labels\.)?(\w+)\s*(?:\|\s*humanizeDuration\s*)?\}\}")
 
 
+class Certified(Collector):
+    """What the stream shows beside the rest under TLS."""
+
+    def collect(self) -> Iterator[Metric]:
+        """One server."""
+        yield family({"kafka": datetime.now(UTC)})
+
+
 def exported() -> dict[str, set[str]]:
     """Every series of stream and producer -> its labels."""
     stream, producer = StreamMetrics(), ProducerMetrics()
     stream.closed(FIGURES)
     producer.document = BEAT
-    text = (generate_latest(stream.registry) + generate_latest(producer.registry)).decode()
+    under_tls = CollectorRegistry()
+    under_tls.register(Certified())
+    text = b"".join(generate_latest(one) for one in (stream.registry, producer.registry, under_tls)).decode()
     return {sample.name: set(sample.labels) for family in text_string_to_metric_families(text) for sample in family.samples}
 
 

@@ -38,6 +38,8 @@ def draw(_: Viewer) -> None:
         st.error(words.not_well(ill), icon=words.ICON_FAILED)
     else:
         st.success(words.ALL_WELL, icon=words.ICON_DONE)
+    if ending := [words.HOPS[hop.name] for hop in hops if "certificate_ends" in hop.facts]:
+        st.warning(words.certificates_end(ending), icon=words.ICON_WARNING)
     figures({hop.name: hop for hop in hops})
     for hop in hops:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):

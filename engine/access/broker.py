@@ -35,7 +35,8 @@ PRINCIPAL = "gatekeeper"
 
 SERVER_PROPERTIES = CLONE / "infra" / "native" / "kafka" / "server.properties"
 
-_SIGN_IN = ("bootstrap_servers", "security_protocol", "sasl_mechanism", "request_timeout_ms", "bootstrap_timeout_ms")
+_SIGN_IN = ("bootstrap_servers", "security_protocol", "ssl_context", "sasl_mechanism", "request_timeout_ms",
+            "bootstrap_timeout_ms")
 """What somebody else's sign-in has in common with ours."""
 
 _ANYTHING = ResourcePatternFilter(ResourceType.ANY, None, ACLResourcePatternType.ANY)

@@ -4,6 +4,7 @@ A program that does not answer has no figures then; `up` says which did, under t
 (infra/metrics/prometheus.yml).
 """
 
+import ssl
 from collections import deque
 from collections.abc import Mapping
 
@@ -14,6 +15,7 @@ from engine.addresses import HERE
 from engine.alerts.expressions import Labels, Samples, Vector
 from engine.errors import SettingsInvalid
 from engine.settings import Settings
+from engine.tls.pages import scheme
 
 Shown = dict[str, Vector]
 """Name of a series -> its values by their labels, of all programs at one moment."""
@@ -29,19 +31,21 @@ def addresses(settings: Settings) -> dict[str, str]:
                               "false: set it to true, or leave webhook and mail server out.")
     host = HERE if settings.metrics.host in EVERYWHERE else settings.metrics.host
     given = {"stream": settings.alerts.stream_figures, "producer": settings.alerts.producer_figures}
-    return {f"rollcall-{program}": address or f"http://{host}:{getattr(settings.metrics, f'{program}_port')}/metrics"
+    ours = f"{scheme(settings)}://{host}"
+    return {f"rollcall-{program}": address or f"{ours}:{getattr(settings.metrics, f'{program}_port')}/metrics"
             for program, address in given.items()}
 
 
-def shown(where: Mapping[str, str]) -> Shown:
-    """What all programs show now. where: job -> address; one that does not answer is only not `up`."""
+def shown(where: Mapping[str, str], trusted: ssl.SSLContext | None = None) -> Shown:
+    """What all programs show now. where: job -> address; one that does not answer is only not `up`. trusted: under TLS, by whom
+    they are certified."""
     found: Shown = {"up": {}}
     for job, address in where.items():
         instance = httpx.URL(address).netloc.decode()
         given = {"job": job, "instance": instance}
         try:
             # no proxy of the environment: these are our own ports
-            text = httpx.get(address, timeout=ANSWERS_WITHIN_S, trust_env=False).raise_for_status().text
+            text = httpx.get(address, timeout=ANSWERS_WITHIN_S, trust_env=False, verify=trusted or True).raise_for_status().text
             series = _read(text, given)
         except (httpx.HTTPError, httpx.InvalidURL, ValueError):
             found["up"][_labels(given)] = 0.0

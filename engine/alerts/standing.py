@@ -14,6 +14,7 @@ from engine.alerts.messages import Event, Message
 from engine.alerts.rules import Found
 from engine.secrets import write_secret
 from engine.settings import Settings
+from engine.tls.pages import console_address
 
 GAP_S = 120.0
 """Seconds without a look after which nobody knows whether what held before has held since."""
@@ -53,7 +54,7 @@ class Alert(BaseModel):
     def message(self, event: Event, settings: Settings) -> Message:
         """The message of it."""
         return Message(event, self.name, self.severity, self.summary, _moment(self.since),
-                       settings.alerts.page(self.runbook), settings.console.address,
+                       settings.alerts.page(self.runbook), console_address(settings),
                        None if self.ended is None else _moment(self.ended), self.labels)
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from engine.alerts import rules, standing
 from engine.alerts.figures import Figures, Shown, addresses, shown
@@ -19,6 +20,7 @@ from engine.alerts.section import SAYS
 from engine.errors import RollcallError
 from engine.logs import said
 from engine.settings import Settings
+from engine.tls import trust
 
 Say = Callable[[str], None]
 
@@ -38,9 +40,10 @@ class Watch:
     """One installation's. Each `look` is one look, and what has to be told after it."""
 
     def __init__(self, settings: Settings, told: Sequence[Receiver], say: Say,
-                 ask: Callable[[Mapping[str, str]], Shown] = shown) -> None:
+                 ask: Callable[[Mapping[str, str]], Shown] | None = None) -> None:
         """Raises SettingsInvalid when rules or settings are wrong."""
-        self._settings, self._receivers, self._say, self._ask = settings, told, say, ask
+        self._settings, self._receivers, self._say = settings, told, say
+        self._ask = ask or partial(shown, trusted=trust.context(settings))
         self._where, self._rules = addresses(settings), rules.read()
         self._figures = Figures(max(rule.asks.looks_back_s for rule in self._rules))
         self._path = standing.state_file(settings)

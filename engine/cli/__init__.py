@@ -23,6 +23,7 @@ from engine.cli import (
     audit,
     backup,
     breach,
+    certs,
     check,
     dead_letters,
     doctor,
@@ -55,7 +56,7 @@ PARTS = {"stream run": "stream", "produce": "producer", "retention keep": "keepe
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
 for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit,
-              register, retention, request, restore, backup, migrate, breach, access, publish, alerts):
+              register, retention, request, restore, backup, migrate, breach, access, publish, alerts, certs):
     group.register(app)
 
 

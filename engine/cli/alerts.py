@@ -12,6 +12,7 @@ from engine.alerts.rules import in_words
 from engine.cli.output import complain, show, tell
 from engine.errors import RollcallError, SettingsInvalid
 from engine.settings import Settings, load
+from engine.tls.pages import console_address
 
 if TYPE_CHECKING:
     from engine.alerts.receivers import Receiver
@@ -57,7 +58,7 @@ def trial() -> None:
     """
     settings, failed = load(), False
     message = Message("trial", "RollcallTrial", "ticket", "This is a trial: nothing is wrong, nothing has to be done",
-                      datetime.now(UTC), settings.alerts.page(RUNBOOK), settings.console.address)
+                      datetime.now(UTC), settings.alerts.page(RUNBOOK), console_address(settings))
     for receiver in _receivers(settings):
         try:
             note = receiver.tell(message)

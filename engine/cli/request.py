@@ -20,6 +20,7 @@ from engine.sealing import load_keys
 from engine.secrets import fresh_file, write_secret
 from engine.settings import Settings, load
 from engine.stores.records import Records
+from engine.tls.pages import console_address
 from governance.requests import life
 from governance.requests.kind import Kind
 from governance.requests.letters import Letter
@@ -159,9 +160,7 @@ def identify(
             life.identity_given(asked, _day(on, today)))
 
 
-def whom(
-    ref: Ref, uuid: Annotated[str, typer.Argument(metavar="UUID", help="The person's uuid.")],
-) -> None:
+def whom(ref: Ref, uuid: Annotated[str, typer.Argument(metavar="UUID", help="The person's uuid.")]) -> None:
     """Say which person a request is about that came with an e-mail address which several share.
 
     Example: rollcall request whom r-2026-017 9a723211-0e87-41f1-b1e4-ed1a15226b80
@@ -269,7 +268,7 @@ def link(ref: Ref) -> None:
     settings = load()
     with Packages.opened(settings) as packages, audited(settings, "requests.export", f"{ref} link"):
         made = packages.link(ref)
-    show(f"{settings.console.address}/package/{made.secret}")
+    show(f"{console_address(settings)}/package/{made.secret}")
     tell(f"It works once, until {made.expires:%Y-%m-%d %H:%M} UTC, and is not shown again. Give it to the person only.")
 
 

@@ -16,6 +16,7 @@ from engine.native import fetch as fetching
 from engine.processes import PROGRAMS, SERVERS, Supervisor
 from engine.provision.rights import needed_rights
 from engine.settings import Settings, load
+from engine.tls.pages import address
 
 NOT_WELL = 1
 ARRIVING_WITHIN_S = 120.0
@@ -40,8 +41,7 @@ def up() -> None:
     for hop in hops:
         show(_line(hop))
     show("")
-    show(f"People arrive. Charts: http://{settings.view.host}:{settings.view.port}/  "
-         f"Console: http://{settings.console.host}:{settings.console.port}/")
+    show(f"People arrive. Charts: {address(settings, 'view')}/  Console: {address(settings, 'console')}/")
     show("Next: rollcall status · rollcall logs stream --follow · rollcall verify · rollcall down")
 
 

@@ -12,8 +12,9 @@ from engine import clients, secrets
 from engine.addresses import HERE, addresses
 from engine.errors import ServerFailed, SignInRefused
 from engine.native import fetch
-from engine.native.server import JVM, Say, private_folder, render, write_arguments
+from engine.native.server import JVM, Say, append, private_folder, render, write_arguments
 from engine.settings import Settings
+from engine.tls import authority, trust
 
 COMMITLOG_OPTION = {
     "periodic": "commitlog_sync_period: 10000ms",
@@ -44,6 +45,10 @@ BCRYPT = "cassandra.auth_bcrypt_gensalt_log2_rounds=4"
 DEFAULT = "cassandra"
 """Name and password of the superuser that every new Cassandra has."""
 
+OF_JAVA = "cassandra.disable_tcactive_openssl=true"
+"""TLS as Java speaks it: the BoringSSL that the node brings along and Java's clients, Spark among them, agree on no curve
+(WRONG_CURVE, TLS 1.3)."""
+
 DEFAULT_APPEARS_WITHIN_S = 30
 
 
@@ -67,6 +72,9 @@ def configure(settings: Settings, say: Say, host: str = HERE, options: Sequence[
     render("cassandra/cassandra.yaml", run / "cassandra.yaml", host=host, port=ours.port,
            storage_port=ours.storage_port, data=folder, commitlog_sync=ours.commitlog_sync,
            commitlog_option=COMMITLOG_OPTION[ours.commitlog_sync])
+    if settings.tls.on:
+        append("cassandra/tls.yaml", run / "cassandra.yaml", certificate=authority.pem_file(settings, "cassandra"),
+               authorities=authority.trusted_file(settings))
     render("cassandra/logback.xml", run / "logback.xml")
     jars = fetch.CASSANDRA.folder(settings)
     agent = next(jars.glob("jamm-*.jar"))
@@ -76,8 +84,9 @@ def configure(settings: Settings, say: Say, host: str = HERE, options: Sequence[
         *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS),
         f"-Dcassandra.config={(run / 'cassandra.yaml').as_uri()}", f"-Dcassandra.storagedir={folder}",
         f"-Dlogback.configurationFile={run / 'logback.xml'}", "-Dcassandra-foreground=yes",
-        *(f"-D{option}" for option in (BCRYPT, *(options or SINGLE_NODE))), "-Dio.netty.tryReflectionSetAccessible=true",
-        "-Djdk.attach.allowAttachSelf=true", "-cp", f"{jars}/*", "org.apache.cassandra.service.CassandraDaemon"])
+        *(f"-D{option}" for option in (BCRYPT, *(options or SINGLE_NODE), *((OF_JAVA,) if settings.tls.on else ()))),
+        "-Dio.netty.tryReflectionSetAccessible=true", "-Djdk.attach.allowAttachSelf=true", "-cp", f"{jars}/*",
+        "org.apache.cassandra.service.CassandraDaemon"])
 
 
 def command(settings: Settings) -> list[str]:
@@ -162,4 +171,5 @@ def _make_superuser(settings: Settings) -> bool:
 def _default_cluster(settings: Settings) -> Cluster:
     return Cluster(
         addresses(settings.cassandra_address), protocol_version=clients.CASSANDRA_PROTOCOL,
-        auth_provider=PlainTextAuthProvider(DEFAULT, DEFAULT), monitor_reporting_enabled=False)
+        auth_provider=PlainTextAuthProvider(DEFAULT, DEFAULT), monitor_reporting_enabled=False,
+        ssl_context=trust.context(settings))

@@ -8,8 +8,9 @@ from engine import clients, secrets
 from engine.addresses import HERE
 from engine.errors import ServerFailed
 from engine.native import fetch, tools
-from engine.native.server import JVM, Say, private_folder, render, write_arguments
+from engine.native.server import JVM, Say, append, private_folder, render, write_arguments
 from engine.settings import Settings
+from engine.tls import authority, trust
 
 FORMATTED_WITH = ("broker", "provision")
 """SCRAM users that must be there before the broker starts; engine/provision.py makes the others."""
@@ -42,7 +43,10 @@ def configure(settings: Settings, say: Say, host: str = HERE, more: str = "",
     private_folder(settings.logs_dir)
     render("kafka/server.properties", run / "server.properties", host=host, port=ours.port,
            controller_port=ours.controller_port, data=folder,
-           broker_password=secrets.password(settings, "broker").get_secret_value())
+           broker_password=secrets.password(settings, "broker").get_secret_value(), protocol=trust.kafka_protocol(settings))
+    if settings.tls.on:
+        append("kafka/tls.properties", run / "server.properties", certificate=authority.pem_file(settings, "kafka"),
+               authorities=authority.trusted_file(settings))
     with (run / "server.properties").open("a") as file:    # of a name that stands there twice the last holds
         file.write(more)
     render("kafka/log4j2.yaml", run / "log4j2.yaml", authorizer_log=settings.logs_dir / "kafka-authorizer.log",

@@ -10,6 +10,7 @@ from engine.errors import ServerFailed, SignInRefused, StoreAway
 from engine.native import fetch, tools
 from engine.native.server import Say, private_folder
 from engine.settings import Settings, outer_environment
+from engine.tls import authority
 
 SETUP_LIMIT_S = 30
 
@@ -45,8 +46,17 @@ def command(settings: Settings) -> list[str]:
     return [
         str(fetch.FERRETDB.folder(settings) / "ferretdb"), "--handler=sqlite", 
         f"--sqlite-url={data(settings).as_uri()}/?_pragma=secure_delete(on)",
-        f"--listen-addr={HERE}:{settings.mongo.port}", "--debug-addr=-", "--telemetry=disable",
+        *_listening(settings), "--debug-addr=-", "--telemetry=disable",
         f"--state-dir={settings.run / 'mongo'}", "--test-enable-new-auth=true", "--log-level=error"]
+
+
+def _listening(settings: Settings) -> list[str]:
+    """One listener: without its address the plain one, which is there by default, is not opened."""
+    where = f"{HERE}:{settings.mongo.port}"
+    if not settings.tls.on:
+        return [f"--listen-addr={where}"]
+    pem = authority.folder(settings) / "mongo.pem"
+    return ["--listen-addr=", f"--listen-tls={where}", f"--listen-tls-cert-file={pem}", f"--listen-tls-key-file={pem}"]
 
 
 def secure(settings: Settings, say: Say) -> bool:

@@ -17,6 +17,7 @@ from engine.native.mongo import ports as ports
 from engine.native.mongo import probe as probe
 from engine.native.server import Say, private_folder, render
 from engine.settings import Settings
+from engine.tls import authority, trust
 
 
 def data(settings: Settings) -> Path:
@@ -33,7 +34,16 @@ def configure(settings: Settings, say: Say) -> None:
 
 def command(settings: Settings) -> list[str]:
     """The command that runs mongod in the foreground; `--quiet` leaves out who connects."""
-    return [str(tools.mongod(settings)), "--config", str(settings.run / "mongod" / "mongod.yaml"), "--quiet"]
+    return [str(tools.mongod(settings)), "--config", str(settings.run / "mongod" / "mongod.yaml"), "--quiet", *_tls(settings)]
+
+
+def _tls(settings: Settings) -> list[str]:
+    """Nobody without TLS; who comes signs in with a password and needs no certificate."""
+    if not settings.tls.on:
+        return []
+    there = authority.folder(settings)
+    return ["--tlsMode", "requireTLS", "--tlsCertificateKeyFile", str(there / "mongo.pem"),
+            "--tlsCAFile", str(there / "ca.crt"), "--tlsAllowConnectionsWithoutCertificates"]
 
 
 def secure(settings: Settings, say: Say) -> bool:
@@ -43,7 +53,7 @@ def secure(settings: Settings, say: Say) -> bool:
     except SignInRefused:
         limit_ms = settings.mongo.request_timeout_s * 1000
         nobody: MongoClient[dict[str, Any]] = MongoClient(
-            settings.mongo_uri, timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms)
+            settings.mongo_uri, timeoutMS=limit_ms, serverSelectionTimeoutMS=limit_ms, **trust.mongo(settings))
         with clients.mapped("making the administrator of MongoDB", "provision"), nobody as client:
             client[settings.mongo.auth_source].command(first_user(settings))
         say("mongo: administrator provision made")

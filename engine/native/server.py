@@ -54,6 +54,12 @@ def render(template: str, target: Path, **values: object) -> None:
     secrets.write_secret(target, text.encode())
 
 
+def append(template: str, target: Path, **values: object) -> None:
+    """Fills another template and puts it below what `render` has written."""
+    text = Template((CLONE / "infra/native" / template).read_text()).substitute(values)
+    secrets.write_secret(target, target.read_bytes() + text.encode())
+
+
 def write_arguments(target: Path, arguments: Iterable[str]) -> None:
     """Writes a Java @argfile, 0600: the launcher reads it, so that its content is on no command line."""
     quoted = ('"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"' for argument in arguments)

@@ -2,6 +2,7 @@
 
 from engine.secrets import PRINCIPALS
 from engine.settings import Settings
+from engine.tls import trust
 from engine.topics import all_topics
 
 KAFKA_CLUSTER = ("ALTER", "DESCRIBE")
@@ -13,7 +14,7 @@ def needed_rights(settings: Settings) -> str:
     """The rights by system, in words that its administrator knows; no account of ours that runs day by day has them."""
     topics = ", ".join(topic.name for topic in all_topics(settings.kafka))
     keyspace, database, users_in = settings.cassandra.keyspace, settings.mongo.database, settings.mongo.auth_source
-    return f"""Kafka (SASL_PLAINTEXT, SCRAM-SHA-256; an authorizer that refuses what no rule allows)
+    return f"""Kafka ({trust.kafka_protocol(settings)}, SCRAM-SHA-256; an authorizer that refuses what no rule allows)
   cluster: {", ".join(KAFKA_CLUSTER)} (rules and SCRAM users of our names)
   topics {topics}: {", ".join(KAFKA_TOPICS)}
 Cassandra (PasswordAuthenticator, CassandraAuthorizer, dynamic_data_masking_enabled)

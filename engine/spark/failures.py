@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 
-from engine.errors import FolderUnusable, OffsetsLost, RollcallError, SignInRefused, StoreAway
+from engine.errors import CertificateRefused, FolderUnusable, OffsetsLost, RollcallError, SignInRefused, StoreAway
 from engine.logs import traced
 from engine.machine import folders
+from engine.tls import trust
 
 FAILURES = (PySparkException, Py4JError)
 """What a call into Spark may raise."""
@@ -55,6 +56,9 @@ def translated(error: BaseException, doing: str = "running a batch") -> Rollcall
     text = _text(error)
     if _LOST.search(text):
         return OffsetsLost(f"The topic no longer holds records that were not read yet (met while {doing}).")
+    if said := trust.refused(text):
+        store = "Kafka" if "org.apache.kafka" in text else "Cassandra"
+        return CertificateRefused(f"{store} cannot be trusted while {doing}: {said}", store)
     for store, pattern in _REFUSED.items():
         if (found := pattern.search(text)) and _NO_VERDICT not in text:
             return SignInRefused(

@@ -19,6 +19,7 @@ from engine.native.fetch import SPARK
 from engine.settings import Settings
 from engine.spark import archive
 from engine.spark.failures import FAILURES, translated
+from engine.tls import trust
 
 FOR_SPEED = ("-XX:+UseParallelGC", "-XX:-DontCompileHugeMethods")
 """Options of Java, measured in docs/decisions/0016-speed.md: what Spark makes of our expressions are methods too large to be
@@ -52,7 +53,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.driver.host": ours.driver_host,
         "spark.driver.bindAddress": ours.driver_host,
         "spark.driver.extraJavaOptions": " ".join((
-            archive.option(java, SPARK.folder(settings)), "-Duser.timezone=UTC", *FOR_SPEED,
+            archive.option(java, SPARK.folder(settings)), "-Duser.timezone=UTC", *FOR_SPEED, *host_checked(settings),
             f"-Dlog4j2.configurationFile={_log4j()}", f"-Dderby.system.home={work}")),
         "spark.local.dir": str(work),
         "spark.sql.warehouse.dir": str(work / "warehouse"),
@@ -84,6 +85,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.cassandra.query.retry.count": "3",
         "spark.sql.streaming.stopTimeout": "60s",
         **checkpoint_options(settings),
+        **cassandra_tls(settings, work),
         **cluster_options(settings),
     }
     sign_in(settings, work)
@@ -114,6 +116,19 @@ def checkpoint_options(settings: Settings) -> dict[str, str]:
             "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"}
 
 
+def cassandra_tls(settings: Settings, work: Path) -> dict[str, str]:
+    """What the connector needs to speak TLS; nothing without. On workers of a cluster the file must be at the same path."""
+    return {"spark.cassandra.connection.ssl.enabled": "true",
+            "spark.cassandra.connection.ssl.trustStore.path": str(trust.truststore(settings, work / "authorities.p12"))} \
+        if settings.tls.on else {}
+
+
+def host_checked(settings: Settings) -> tuple[str, ...]:
+    """Options of Java. The connector (3.5.1) tells its driver not to look whether a certificate is for the host that it asked;
+    the driver takes a property of Java before what it is told."""
+    return ("-Ddatastax-java-driver.advanced.ssl-engine-factory.hostname-validation=true",) if settings.tls.on else ()
+
+
 def cluster_options(settings: Settings) -> dict[str, str]:
     """What a session needs whose executors are not in its driver; nothing for one of this machine alone."""
     ours = settings.spark
@@ -121,7 +136,8 @@ def cluster_options(settings: Settings) -> dict[str, str]:
         return {}
     most = {} if ours.cores_max is None else {"spark.cores.max": str(ours.cores_max)}
     return {"spark.executor.memory": ours.executor_memory,
-            "spark.executor.extraJavaOptions": " ".join(("-Duser.timezone=UTC", NO_ROWS_IN_LOGS, *FOR_SPEED)), **most}
+            "spark.executor.extraJavaOptions": " ".join((
+                "-Duser.timezone=UTC", NO_ROWS_IN_LOGS, *FOR_SPEED, *host_checked(settings))), **most}
 
 
 def _local(settings: Settings) -> bool:
@@ -154,7 +170,8 @@ def kafka_options(settings: Settings, principal: str) -> dict[str, str]:
     timeout = str(settings.kafka.request_timeout_s * 1000)
     return {
         "kafka.bootstrap.servers": settings.kafka_address,
-        "kafka.security.protocol": "SASL_PLAINTEXT",
+        "kafka.security.protocol": trust.kafka_protocol(settings),
+        **{f"kafka.{name}": value for name, value in trust.kafka_java(settings).items()},
         "kafka.sasl.mechanism": "SCRAM-SHA-256",
         "kafka.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required "
                                   f'username="{principal}" password="{password}";',

@@ -9,6 +9,7 @@ from engine.alerts.rules import Found, Rule
 from engine.alerts.section import Alerts
 from engine.alerts.standing import GAP_S, Standing, Told, keep, read
 from engine.settings import Settings
+from engine.tls.pages import console_address
 
 RULE = Rule("RollcallStreamWaits", parsed("x == 1"), 120, "page", "", "docs/operating.md#rollcallstreamwaits")
 WAITS = Found(RULE, frozenset({("system", "Kafka")}), "The stream waits for Kafka")
@@ -116,11 +117,11 @@ def test_a_message_says_what_to_do_and_where(tmp_path: Path) -> None:
     assert message.text.splitlines()[1:] == [
         "The stream waits for Kafka.", "Since 1970-01-12 13:46:40 UTC.",
         "What to do: https://example.org/rollcall/docs/operating.md#rollcallstreamwaits",
-        f"Console: {settings.console.address}"]
+        f"Console: {console_address(settings)}"]
     assert message.as_json() | {"text": ""} == {
         "event": "begins", "alert": "RollcallStreamWaits", "severity": "page", "summary": "The stream waits for Kafka",
         "since": "1970-01-12T13:46:40+00:00", "ended": None, "labels": {"system": "Kafka"}, "text": "",
-        "runbook": "https://example.org/rollcall/docs/operating.md#rollcallstreamwaits", "console": settings.console.address}
+        "runbook": "https://example.org/rollcall/docs/operating.md#rollcallstreamwaits", "console": console_address(settings)}
     assert alert.message("begins", Settings(home=tmp_path)).runbook == "docs/operating.md#rollcallstreamwaits"
 
 

@@ -44,7 +44,7 @@ class Flow:
             "cassandra": {"port": stack.cassandra.port, "keyspace": f"people_{name}", "request_timeout_s": 5},
             "mongo": {"port": stack.mongo.port, "database": f"people_{name}", "request_timeout_s": 5},
             "stream": {"lease_s": 5.0, "idle_turn_s": 0.3}, "producer": {"rate": 0.0, "page": 1000},
-            "metrics": {"serve": False},
+            "metrics": {"serve": False}, "tls": {"on": stack.tls.on},
         }
         for section, fields in (more or {}).items():
             sections[section] = {**sections.get(section, {}), **fields}

@@ -21,6 +21,7 @@ from engine.sealing import ensure_keys
 from engine.settings import Settings, load
 from engine.stores.audit import AuditLog
 from engine.stores.records import Records, Stale
+from engine.tls import authority, trust
 from tests.conftest import home_of
 from tests.services.access import of_others
 
@@ -137,7 +138,9 @@ def test_the_scripts_give_what_apply_gives(provisioned: Settings, tmp_path: Path
     config = tmp_path / "admin.properties"
     config.touch(mode=0o600)
     word = (provisioned.secrets / "gatekeeper.password").read_text()
-    config.write_text("security.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config=org.apache.kafka."
+    by_tls = f"ssl.truststore.type=PEM\nssl.truststore.location={authority.folder(provisioned) / 'ca.crt'}\n"
+    config.write_text(f"security.protocol={trust.kafka_protocol(provisioned)}\n{by_tls if provisioned.tls.on else ''}"
+                      "sasl.mechanism=SCRAM-SHA-256\nsasl.jaas.config=org.apache.kafka."
                       f'common.security.scram.ScramLoginModule required username="gatekeeper" password="{word}";\n')
     export(wanted, tmp_path)
     assert export(wanted, tmp_path) == []

@@ -21,6 +21,7 @@ from engine.native import cassandra, kafka
 from engine.processes import Supervisor, left_over
 from engine.provision.changes import settled
 from engine.settings import Settings
+from engine.tls import trust
 from tests import command_lines
 from tests.conftest import FirstStart
 from tests.waiting import until
@@ -84,7 +85,7 @@ def knows(settings: Settings) -> bool:
 
 
 def test_mongo_refuses_who_does_not_sign_in(stack: Settings) -> None:
-    with pymongo.MongoClient[dict[str, object]](stack.mongo_uri, timeoutMS=5000) as client, \
+    with pymongo.MongoClient[dict[str, object]](stack.mongo_uri, timeoutMS=5000, **trust.mongo(stack)) as client, \
             pytest.raises(pymongo.errors.OperationFailure, match="requires authentication"):
         client.list_database_names()
 
@@ -92,7 +93,8 @@ def test_mongo_refuses_who_does_not_sign_in(stack: Settings) -> None:
 def test_mongo_refuses_a_wrong_password_after_a_restart_without_its_setup(stack: Settings) -> None:
     with pymongo.MongoClient[dict[str, object]](
             stack.mongo_uri, username="provision", password="wrong", authSource="admin",
-            timeoutMS=5000) as client, pytest.raises(pymongo.errors.OperationFailure, match="Authentication failed"):
+            timeoutMS=5000, **trust.mongo(stack)) as client, \
+            pytest.raises(pymongo.errors.OperationFailure, match="Authentication failed"):
         client.list_database_names()
 
 

@@ -66,9 +66,9 @@ def running(settings: Settings) -> list[str]:
 
 def test_it_is_refused_and_migrated_and_nothing_is_lost(place: Place) -> None:
     settings = load()
-    assert "`rollcall migrate`" in rollcall("up", code=76)
+    assert "`rollcall migrate`" in rollcall("up", code=71)
     assert running(settings) == []
-    assert "`rollcall migrate`" in rollcall("stream", "run", code=76)
+    assert "`rollcall migrate`" in rollcall("stream", "run", code=71)
     before, cells = Held(settings), counted(settings)
     assert forms(settings) == {False}
     assert len(before.tables["profiles"]) > 30
@@ -82,7 +82,7 @@ def test_it_is_refused_and_migrated_and_nothing_is_lost(place: Place) -> None:
     assert Held(settings).documents == before.documents, "a dry run changes nothing"
 
     killed_while(("migrate",), "documents of the aggregates")
-    assert "`rollcall migrate`" in rollcall("up", code=76)
+    assert "`rollcall migrate`" in rollcall("up", code=71)
     assert running(settings) == []
     assert "1 step taken" in rollcall("migrate")
     assert forms(settings) == {True}
@@ -114,7 +114,7 @@ def test_what_a_newer_one_has_written_is_left_alone(place: Place) -> None:
         status.write(versions.DOCUMENT, {"mongo": 9, "topics": 1})
         try:
             for begin in (("up",), ("provision",), ("migrate",), ("migrate", "--dry-run"), ("stream", "run")):
-                assert "newer version than this Rollcall knows: MongoDB 9 (known: 2)" in rollcall(*begin, code=76)
+                assert "newer version than this Rollcall knows: MongoDB 9 (known: 2)" in rollcall(*begin, code=71)
             assert running(settings) == []
         finally:
             status.write(versions.DOCUMENT, {"mongo": 2, "topics": 1})

@@ -34,6 +34,7 @@ from engine.stores.schema import (
     PIPELINE_STATUS,
     SNAPSHOTS,
 )
+from engine.tls import trust
 from tests.services.flow import Flow
 from tests.services.test_nothing_in_clear import CITY, LOGIN, PERSONAL, holds, person
 from tests.view_process import View, installation, serving, view_alone
@@ -208,12 +209,13 @@ def test_on_ferretdb_its_password_reads_everything_and_finds_no_person(stack: Se
 
 
 def test_without_a_name_no_store_answers(stack: Settings) -> None:
-    nobody = Cluster(["127.0.0.1"], port=stack.cassandra.port, protocol_version=CASSANDRA_PROTOCOL)
+    nobody = Cluster(["127.0.0.1"], port=stack.cassandra.port, protocol_version=CASSANDRA_PROTOCOL,
+                     ssl_context=trust.context(stack))
     with pytest.raises(NoHostAvailable) as refused:
         nobody.connect()
     assert [type(error) for error in refused.value.errors.values()] == [AuthenticationFailed]
     nobody.shutdown()
-    stranger: MongoClient[Any] = MongoClient(f"mongodb://127.0.0.1:{stack.mongo.port}/")
+    stranger: MongoClient[Any] = MongoClient(f"mongodb://127.0.0.1:{stack.mongo.port}/", **trust.mongo(stack))
     with stranger, pytest.raises(OperationFailure) as said:
         list(stranger[stack.mongo.database][SNAPSHOTS].find())
     assert said.value.code in (13, 18), said.value

@@ -4,6 +4,7 @@
 #
 # HOST, PORT, STORAGE_PORT   this node's name and ports
 # HEAP, COMMITLOG_SYNC       as the settings of the same names
+# TLS                        not empty: TLS, with cassandra.pem and ca.crt of the secrets
 # SEED                       only where several nodes are one cluster: the name of the node that the others ask first
 set -euo pipefail
 umask 077
@@ -30,6 +31,12 @@ else
     # a node that has no other to wait for starts at once
     nodes=(cassandra.superuser_setup_delay_ms=0 cassandra.skip_wait_for_gossip_to_settle=0 cassandra.ring_delay_ms=1
            cassandra.initial_token=0)
+fi
+
+if [ -n "${TLS:-}" ]; then
+    certificate="${SECRETS:-/run/secrets}/cassandra.pem" authorities="${SECRETS:-/run/secrets}/ca.crt"
+    fill "$here/tls.yaml" >> "$run/cassandra.yaml"
+    nodes+=(cassandra.disable_tcactive_openssl=true)
 fi
 
 mapfile -t jvm < "$here/jvm.args"

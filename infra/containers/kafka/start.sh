@@ -5,6 +5,7 @@
 #
 # HOST, PORT, CONTROLLER_PORT   this node's name and ports
 # HEAP                          Java heap
+# TLS                           not empty: TLS, with kafka.pem and ca.crt of the secrets
 # NODE_ID, CONTROLLERS          only where several nodes are one cluster: this one's number, and all as
 #                               ID@HOST:PORT:DIRECTORY_ID,... (the form of StorageTool --initial-controllers)
 set -euo pipefail
@@ -17,8 +18,14 @@ broker_password="$(secret broker.password)"
 authorizer_log="${LOGS:-/var/log/kafka}/kafka-authorizer.log"
 log_bytes="$LOG_BYTES" log_backups="$LOG_BACKUPS"
 
+protocol="${TLS:+SASL_SSL}"
+protocol="${protocol:-SASL_PLAINTEXT}"
 quorum=(--standalone)
 fill "$here/server.properties" > "$run/server.properties"
+if [ -n "${TLS:-}" ]; then
+    certificate="${SECRETS:-/run/secrets}/kafka.pem" authorities="${SECRETS:-/run/secrets}/ca.crt"
+    fill "$here/tls.properties" >> "$run/server.properties"
+fi
 if [ -n "${CONTROLLERS:-}" ]; then
     quorum=(--initial-controllers "$CONTROLLERS")
     node_id="$NODE_ID"

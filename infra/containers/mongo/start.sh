@@ -3,6 +3,7 @@
 # entrypoint makes the administrator at the first start.
 #
 # PORT   its port
+# TLS    not empty: TLS, with mongo.pem and ca.crt of the secrets
 # SET    only where several nodes are one cluster: the replica set's name
 set -euo pipefail
 umask 077
@@ -19,4 +20,9 @@ if [ -n "${SET:-}" ]; then
     # what the nodes know each other by. Whoever has the administrator's password may do all of it anyway
     several=(--replSet "$SET" --keyFile "${SECRETS:-/run/secrets}/provision.password")
 fi
-exec "${ENTRYPOINT:-docker-entrypoint.sh}" mongod --config "$run/mongod.yaml" --quiet "${several[@]}"
+tls=()
+if [ -n "${TLS:-}" ]; then
+    tls=(--tlsMode requireTLS --tlsCertificateKeyFile "${SECRETS:-/run/secrets}/mongo.pem"
+         --tlsCAFile "${SECRETS:-/run/secrets}/ca.crt" --tlsAllowConnectionsWithoutCertificates)
+fi
+exec "${ENTRYPOINT:-docker-entrypoint.sh}" mongod --config "$run/mongod.yaml" --quiet "${several[@]}" "${tls[@]}"
