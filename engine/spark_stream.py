@@ -31,14 +31,14 @@ from engine.errors import (
 from engine.log_lines import in_turn
 from engine.metrics import StreamMetrics
 from engine.outage import Outage
-from engine.person import NATIONALITIES, Cell
+from engine.person import NATIONALITIES
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.spark.batch import SparkBatch, Surroundings
-from engine.spark.decisions import counted_cells
+from engine.spark.decisions import recounted
 from engine.spark.failures import FAILURES, translated, unforeseen
 from engine.spark.pins import repin
-from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
+from engine.spark.session import kafka_options, spark_session
 from engine.spark.watchdog import Watchdog
 from engine.stopping import Stopping, StopRequested
 from engine.stores.dead_letters import DeadLetters
@@ -109,6 +109,8 @@ class Stream:
                 try:
                     figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
                     self.outage.through(partial(self.close_turn, figures, ends, synthetic))
+                    if self.order and self.order.unsealed and not self.stop.is_set():    # while people flow no turn is idle
+                        self.outage.through(self.idle_turn)
                     if figures.counts["read"] >= self.settings.stream.max_offsets_per_trigger // 2:    # it is behind
                         self.stores.known.learn(self.stores.profiles, self.say)
                 finally:
@@ -153,6 +155,11 @@ class Stream:
             raise RuntimeError("the stream was not started")
         return self.order.turn(batch)
 
+    def idle_turn(self) -> None:
+        """A turn without records."""
+        figures = self.do_turn(self.idle_batch())
+        self.outage.through(partial(self.close_turn, figures, {}, False))
+
     def idle_batch(self) -> PlainBatch:
         """The batch of an idle turn: no records."""
         return PlainBatch(None, (), self.keys.suppression_token, self.stores.markers, self.stores.profiles.rows)
@@ -167,8 +174,7 @@ class Stream:
         try:
             if self._idle_turn_due(now):
                 self.running = "an idle turn", datetime.now(UTC)
-                figures = self.do_turn(self.idle_batch())
-                self.outage.through(partial(self.close_turn, figures, {}, False))
+                self.idle_turn()
             else:
                 self.enter()
             self.outage.over()
@@ -183,7 +189,7 @@ class Stream:
         pending = state.open is not None and state.open.batch is not None
         if pending and now - self.quiet_since < PATIENCE_WITH_SPARK_S:
             return False
-        return (self.stores.control_end() > state.control or state.open is not None or state.recount
+        return (self.stores.control_end() > state.control or state.open is not None or state.recount or state.unsealed
                 or (self.order is not None and state.checkpoint != self.order.checkpoint))
 
     def enter(self) -> None:
@@ -392,9 +398,3 @@ def failed(stream: Stream, error: BaseException) -> RollcallError:
         stream.say(f"the query failed:\n{unforeseen(error)}")
     return ServerFailed(f"A batch failed ({type(error).__name__}); its turn stays open and is resumed at the next start. "
                         "The log of the stream has the details: `rollcall logs stream`.")
-
-
-def recounted(settings: Settings, spark: SparkSession) -> dict[Cell, int]:
-    """A count over all rows that are counted."""
-    table = spark.read.format(CASSANDRA).options(**cassandra_table(settings, "profiles")).load()
-    return {Cell(row.collection, row.document, row.gender, row.month): row.n for row in counted_cells(table).collect()}

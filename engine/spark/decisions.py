@@ -11,13 +11,15 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.commands import Verdict
-from engine.person import ARRIVALS, DOMAINS, NATIONALITIES
+from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
+from engine.settings import Settings
 from engine.spark import columns
 from engine.spark.built import built_once
 from engine.spark.keys import opened, with_ring
 from engine.spark.pins import laid_over, pinned_domain
 from engine.spark.rows import local_frame
+from engine.spark.session import CASSANDRA, cassandra_table
 
 ROW_COLUMNS = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender",
                "birth_month", "email_domain", "rectified")
@@ -218,6 +220,12 @@ def _changes() -> tuple[Column, ...]:
 def counted_cells(profiles: DataFrame) -> DataFrame:
     """A count over all rows that are counted: the recount, and what verify compares the aggregates with."""
     return _summed(profiles.where("counted"), _cells("", 1))
+
+
+def recounted(settings: Settings, spark: SparkSession) -> dict[Cell, int]:
+    """The same over the rows as they stand."""
+    table = spark.read.format(CASSANDRA).options(**cassandra_table(settings, "profiles")).load()
+    return {Cell(row.collection, row.document, row.gender, row.month): row.n for row in counted_cells(table).collect()}
 
 
 def _summed(people: DataFrame, *cells: Column) -> DataFrame:
