@@ -26,6 +26,8 @@ from engine.cli import (
     check,
     dead_letters,
     doctor,
+    keys,
+    password,
     people,
     persons_rights,
     publish,
@@ -54,7 +56,7 @@ PARTS = {"stream run": "stream", "produce": "producer", "retention keep": "keepe
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
 for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit,
-              register, retention, request, restore, backup, breach, access, publish, alerts):
+              register, retention, request, restore, backup, breach, access, publish, alerts, keys, password):
     group.register(app)
 
 

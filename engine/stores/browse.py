@@ -102,7 +102,8 @@ class Page:
     @property
     def looked_to(self) -> str:
         """The month of birth down to which it has looked, where PAGE_WITHIN_S ended it before it was full; else empty."""
-        return self.after.part if self.after is not None and len(self.rows) < PAGE else ""
+        month = self.after is not None and len(self.after.part) == len("1990-01")
+        return self.after.part if self.after is not None and month and len(self.rows) < PAGE else ""
 
 
 class Browse:
