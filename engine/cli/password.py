@@ -26,7 +26,8 @@ def _group() -> None:
 
 
 def rotate(
-    names: Annotated[list[str] | None, typer.Argument(help=f"Of whom: {', '.join(secrets.PRINCIPALS)}.", metavar="NAME")] = None,
+    names: Annotated[list[str] | None, typer.Argument(
+        help=f"Of whom: {', '.join(secrets.PRINCIPALS)}.", metavar="NAME")] = None,
     everybody: Annotated[bool, typer.Option("--all", help="Of everybody.")] = False,
 ) -> None:
     """Give a principal another password in every system and here, then start again what signs in as it.

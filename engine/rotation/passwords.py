@@ -1,7 +1,7 @@
 """Rotation of passwords: each system gets a principal's next password, then its file does, then its programs start again.
 
-The next password stands in a file of its own until every system has it: whoever is interrupted, or killed, and gives the command
-again goes on with the same, and a system that knows it already is left alone.
+The next password stands in a file of its own until every system has it: whoever is interrupted, or killed, and gives the
+command again goes on with the same, and a system that knows it already is left alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

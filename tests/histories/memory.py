@@ -210,14 +210,14 @@ class MemoryStores:
     def put_rows(self, rows: Sequence[tuple[Row, Record]], timestamp: int) -> None:
         """The batch's writes of rows, in any order."""
         shuffled = self.process.random.sample(rows, len(rows))
-        self.write(*[partial(self._put, row, timestamp) for row, _ in shuffled])
+        self.write(*[partial(self._put, row, record, timestamp) for row, record in shuffled])
 
-    def _put(self, row: Row, timestamp: int) -> None:
+    def _put(self, row: Row, record: Record, timestamp: int) -> None:
         self._let_in()
         values = {"appended_at": row.at.appended_at, "source_partition": row.at.partition, "source_offset": row.at.offset,
                   "first_seen": row.first_seen, "counted": row.counted, "nat": row.nat, "gender": row.gender,
                   "birth_month": row.birth_month, "email_domain": row.email_domain, "key": self.key,
-                  "sealed": f"{row.nat} {row.birth_month}"}
+                  "sealed": f"{record.nat} {record.birth_month}"}
         if row.rectified >= 0:
             values["rectified"] = row.rectified    # only where there are pins, as engine/spark/batch.py
         self.memory.profiles.put(row.uuid, values, timestamp)
