@@ -41,6 +41,7 @@ def looked_at(settings: Settings, folder: Path, ring: bytes | None, commands: Pa
     made = manifest.read(folder)
     keys = _keys(settings, ring)
     made.require_seal(keys)
+    made.require_keys(keys)
     tables.require_columns(made.columns)
     if (begun := shut.loaded(settings)) and begun[0] != made.seal:
         raise NotEmpty("Another backup was begun to be restored here. Give that one again, or begin with an empty "

@@ -43,7 +43,8 @@ class Kept:
 @dataclass(frozen=True)
 class Manifest:
     """What a backup holds. made_at: ISO 8601, UTC; turn: the last turn before it; rows: of the tables that stood still, by
-    table; documents: by collection; columns: table -> column -> CQL type; files: path within the folder -> what it is."""
+    table; documents: by collection; columns: table -> column -> CQL type; files: path within the folder -> what it is;
+    keys: ids of the keys that rows may need, where it says so."""
 
     made_by: str
     made_at: str
@@ -55,6 +56,7 @@ class Manifest:
     files: Mapping[str, Kept] = field(default_factory=dict)
     form: int = FORM
     seal: str = ""
+    keys: tuple[str, ...] = ()
 
     def sealed(self, keys: KeyRing) -> "Manifest":
         """The same with its seal."""
@@ -65,6 +67,12 @@ class Manifest:
         if self.seal != self._seal(keys):
             raise BackupDamaged(f"{NAME} was not sealed by this key ring: it was changed, or the keys are those of another "
                                 "installation. Take the keys that belong to this backup, or another backup.")
+
+    def require_keys(self, keys: KeyRing) -> None:
+        """Raises BackupDamaged unless this key ring has every key that rows of the backup may need."""
+        if missing := [name for name in self.keys if name not in keys.columns]:
+            raise BackupDamaged(f"The key ring lacks {', '.join(missing)}, under which rows of this backup are sealed: it is of "
+                                "after a rotation. Take the key ring that was kept with this backup.")
 
     def require_whole(self, folder: Path) -> None:
         """Raises BackupDamaged, which names the first file that is missing or is not as it was written."""
@@ -84,7 +92,10 @@ class Manifest:
         write(folder / NAME, (json.dumps(asdict(self), indent=1) + "\n").encode())
 
     def _seal(self, keys: KeyRing) -> str:
-        return keys.backup_seal(json.dumps({**asdict(self), "seal": ""}, sort_keys=True))
+        said = {**asdict(self), "seal": ""}
+        if not self.keys:    # as of a version that did not know it
+            del said["keys"]
+        return keys.backup_seal(json.dumps(said, sort_keys=True))
 
 
 def read(folder: Path) -> Manifest:
@@ -95,7 +106,8 @@ def read(folder: Path) -> Manifest:
         if said["form"] != FORM:
             raise BackupDamaged(f"{path} is of form {said['form']}, and this Rollcall reads {FORM}: restore it with the "
                                 f"version that made it ({said['made_by']}).")
-        made = Manifest(**{**said, "files": {name: Kept(**kept) for name, kept in said["files"].items()}})
+        made = Manifest(**{**said, "files": {name: Kept(**kept) for name, kept in said["files"].items()},
+                           "keys": tuple(said.get("keys", ()))})
         if not all(_inside(name) for name in made.files):
             raise ValueError
     except OSError as error:
