@@ -119,7 +119,7 @@ def sealing(watch: Watch) -> Sealing | None:
 
 def lag(watch: Watch) -> int:
     """Records that lie unread."""
-    return sum(watch.ends().values()) - sum(watch.figures()["offsets"].values())
+    return int(sum(watch.ends().values()) - sum(watch.figures()["offsets"].values()))
 
 
 def told_of(readings: Readings) -> dict[str, Any]:

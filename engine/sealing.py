@@ -47,8 +47,8 @@ class KeyRing:
     suppression: bytes
     control: bytes
     dead: bytes
-    email_before: tuple[bytes, ...] = ()
-    path: Path | None = field(default=None, compare=False)
+    email_before: tuple[bytes, ...] = field(default=(), kw_only=True)
+    path: Path | None = field(default=None, compare=False, kw_only=True)
     _seen: tuple[int, int] | None = field(default=None, init=False, compare=False)
 
     def __repr__(self) -> str:
@@ -217,8 +217,8 @@ def keys_in(content: bytes, path: Path) -> KeyRing:
     try:
         kept = json.loads(content)
         keys = KeyRing(
-            current=kept["current"], columns={name: bytes.fromhex(key) for name, key in kept["columns"].items()},
-            **{name: bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")},
+            kept["current"], {name: bytes.fromhex(key) for name, key in kept["columns"].items()},
+            *[bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")],
             email_before=tuple(map(bytes.fromhex, kept.get("email_before", ()))))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsInvalid(f"The key ring {path} is damaged. Restore it from its backup.") from None

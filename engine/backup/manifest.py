@@ -71,8 +71,8 @@ class Manifest:
     def require_keys(self, keys: KeyRing) -> None:
         """Raises BackupDamaged unless this key ring has every key that rows of the backup may need."""
         if missing := [name for name in self.keys if name not in keys.columns]:
-            raise BackupDamaged(f"The key ring lacks {', '.join(missing)}, under which rows of this backup are sealed: it is of "
-                                "after a rotation. Take the key ring that was kept with this backup.")
+            raise BackupDamaged(f"The key ring lacks {', '.join(missing)}, under which rows of this backup are sealed: it is "
+                                "of after a rotation. Take the key ring that was kept with this backup.")
 
     def require_whole(self, folder: Path) -> None:
         """Raises BackupDamaged, which names the first file that is missing or is not as it was written."""

@@ -122,7 +122,8 @@ def row_of(kept: Any, keys: KeyRing) -> Row:
 def sealed_anew(row: Any, keys: KeyRing) -> tuple[dict[str, Any], bool]:
     """The columns of a row that are not as the current keys make them, made anew, and whether one is shut: it stays as it is,
     for what no key opens now, none will. row: as a driver reads it."""
-    uuid, made, shut = str(row.uuid), {}, False
+    uuid, shut = str(row.uuid), False
+    made: dict[str, Any] = {}
     clear: dict[str, str] = {}
     for name in SEALED:
         if not (box := getattr(row, name)):

@@ -18,6 +18,7 @@ from engine import secrets
 from engine.clients import cassandra_session, kafka_admin, mongo_client
 from engine.errors import SettingsInvalid, StoreAway
 from engine.processes import Supervisor
+from engine.provision import mongo
 from engine.rights import find
 from engine.rotation import keys as rotation
 from engine.rotation import passwords
@@ -221,7 +222,7 @@ def test_a_rotation_that_broke_off_in_the_middle_is_ended_by_the_same_command(
     """Cassandra knows the new password, MongoDB does not yet: the audit itself is written as governance."""
     before = secrets.password(flow.settings, principal)
     with monkeypatch.context() as patch:
-        patch.setattr(passwords.mongo, "set_password", refuse)
+        patch.setattr(mongo, "set_password", refuse)
         with pytest.raises(StoreAway):
             passwords.rotate(flow.settings, [principal], quiet)
     assert secrets.password(flow.settings, principal) == before
