@@ -58,8 +58,8 @@ def test_another_key_ring_is_refused(folder: Path) -> None:
 
 
 def test_a_key_ring_of_after_a_rotation_is_refused(folder: Path) -> None:
-    replace(manifest.read(folder), keys=("k001", "k002")).sealed(KEYS).write(folder)
-    there = manifest.read(folder)
+    replace(manifest.read(folder), keys=("k001", "k002")).sealed(KEYS).write(folder.parent)
+    there = manifest.read(folder.parent)
     there.require_seal(KEYS)
     there.require_keys(replace(KEYS, columns={**KEYS.columns, "k002": bytes(32)}))
     with pytest.raises(BackupDamaged, match="lacks k002"):
