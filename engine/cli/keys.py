@@ -46,7 +46,7 @@ def list_(
     if as_json:
         show_json({"current": keys.current, "columns": sorted(keys.columns), "email": 1 + len(keys.email_before),
                    "rotating": keys.rotating, "sealing": asdict(sealing) if sealing else None,
-                   "rows": asdict(found) if found else None})
+                   "rows": vars(found) if found else None})
         return
     for name in sorted(keys.columns):
         used = f": {found.keys[name]:,} rows" if found else ""
