@@ -69,7 +69,7 @@ def rotate(
     Example: rollcall keys rotate pii
     """
     settings = load()
-    with audited(settings, "keys.rotate", which):
+    with audited(settings, "keys.rotate", which.value):
         found = rotation.rotate(settings, which.value, within, tell)
     show(f"The old key is gone: all {found.rows:,} rows use the new one. Make a backup now: one from before needs the key ring "
          "from before.")
