@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
+.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-rotation proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -95,6 +95,9 @@ proof-producer: $(READY) ## people a second to the topic from each source; the r
 
 proof-cluster: $(READY) ## the same people through one machine and a cluster, of which one node of each is killed; the result goes into docs/proofs
 	$(BIN)/python -m bench.cluster --json docs/proofs/cluster.json
+
+proof-rotation: $(READY) ## the PII key rotated with 200,000 people while 500 a second arrive and the stream is killed; the result goes into docs/proofs
+	$(BIN)/python -m bench.rotation --people 200000 --rate 500 --json docs/proofs/rotation.json
 
 lint: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

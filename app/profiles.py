@@ -42,10 +42,10 @@ def filters(counted: Counted | None) -> Wanted:
                               key="profiles-domain")
         ages = st.slider(words.AGE, 0, OLDEST, (0, OLDEST), key="profiles-ages")
         st.text_input(words.EMAIL, key="profiles-email", help=words.EMAIL_HELP, on_change=_searched, autocomplete="off")
-    token = st.session_state.get("profiles-token", "")
-    if token:
-        st.button(f"{words.EMAIL}: {token[:8]}…", icon=":material/close:", key="profiles-clear", on_click=_cleared)
-    return Wanted(nat or "", domain or "", None if ages == (0, OLDEST) else ages, token)
+    tokens = st.session_state.get("profiles-token", ())
+    if tokens:
+        st.button(f"{words.EMAIL}: {tokens[-1][:8]}…", icon=":material/close:", key="profiles-clear", on_click=_cleared)
+    return Wanted(nat or "", domain or "", None if ages == (0, OLDEST) else ages, tokens)
 
 
 def current(wanted: Wanted) -> tuple[Page, int]:
@@ -69,7 +69,7 @@ def step(direction: int) -> None:
 
 def count(wanted: Wanted, counted: Counted | None) -> str:
     """How many fit: of no or one filter from the aggregates, of others by reading, as far as that is quick."""
-    if wanted.filters <= 1 and not wanted.email_token and counted is not None:
+    if wanted.filters <= 1 and not wanted.email_tokens and counted is not None:
         return f"{counted.users_of(wanted.nat, wanted.domain, wanted.born(now().date())):,}"
     key = (wanted, time.monotonic() // COUNTED_FOR_S)
     if st.session_state.get("profiles-counted-for") != key:
@@ -142,20 +142,20 @@ def _hide() -> None:
 def _searched() -> None:
     """Looks a person up by their address: written down first, as a token, for it is a question about somebody."""
     address = st.session_state["profiles-email"].strip()
-    st.session_state["profiles-email"] = st.session_state["profiles-token"] = ""
+    st.session_state["profiles-email"], st.session_state["profiles-token"] = "", ()
     if not address:
         return
-    token = console().keys.email_token(address)
+    tokens = tuple(console().keys.email_tokens(address))
 
     def do(_: str) -> str:
-        st.session_state["profiles-token"] = token
+        st.session_state["profiles-token"] = tokens
         return words.SEARCHED
 
-    act("profiles.search", f"e-mail {token[:16]}", do)
+    act("profiles.search", f"e-mail {tokens[-1][:16]}", do)
 
 
 def _cleared() -> None:
-    st.session_state["profiles-token"] = ""
+    st.session_state["profiles-token"] = ()
 
 
 def _browse() -> Browse:

@@ -6,7 +6,7 @@ Nothing here is made when the module is imported: a test puts its own in place o
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
@@ -22,7 +22,7 @@ from app.sessions import Sessions
 from app.throttle import Throttle
 from engine import health
 from engine.clients import cassandra_session, kafka_consumer, mapped, mongo_client
-from engine.errors import RollcallError, StoreAway
+from engine.errors import RollcallError, SettingsInvalid, StoreAway
 from engine.health import Hop, Rows
 from engine.processes import Processes, Supervisor
 from engine.sealing import KeyRing, load_keys
@@ -51,7 +51,7 @@ class Held:
     principal = PRINCIPAL
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.keys = settings, load_keys(settings)
+        self.settings, self._keys = settings, load_keys(settings)
         self._open = ExitStack()
         self._sessions: dict[str, Any] = {}
         self._database: Database[Any] | None = None
@@ -62,6 +62,13 @@ class Held:
         self._box: tuple[float, Box | None] = (float("-inf"), None)
         self._rows: Rows | None = None
         self._count_at = float("-inf")
+
+    @property
+    def keys(self) -> KeyRing:
+        """The key ring, as it is kept now: keys may be rotated while the console runs."""
+        with suppress(SettingsInvalid):    # where its file is gone, what was read of it serves
+            self._keys.renew()
+        return self._keys
 
     @contextmanager
     def cassandra(self, principal: str = PRINCIPAL) -> Iterator[Any]:

@@ -260,9 +260,11 @@ BATCH_HELP = "Batches are numbered from 0 under a checkpoint. A turn of commands
 TOTALS, CHECKPOINT, OFFSETS = "Since the first turn", "Checkpoint", "Offsets read"
 COUNTS = {"read": "Records read", "valid": "People", "nulls": "Marks for compaction", "dead": "Dead letters",
           "new": "New rows", "changed": "Changed rows", "stale": "Not newer than the row", "barred": "Barred as erased",
-          "age_differs": "Age differs", "commands": "Commands", "deleted": "Rows deleted"}
+          "age_differs": "Age differs", "commands": "Commands", "deleted": "Rows deleted",
+          "sealed": "Rows sealed anew"}
 STEPS = {"read": "Records read", "dead_letters": "Dead letters", "markers": "Markers read", "rows_before": "Rows read",
-         "aggregates": "Aggregates", "rows": "Rows written", "markers_written": "Markers written", "recount": "Recount"}
+         "aggregates": "Aggregates", "rows": "Rows written", "markers_written": "Markers written", "recount": "Recount",
+         "sealing": "Rows sealed anew"}
 
 
 def differs(turn: object, kinds: str) -> str:

@@ -2,7 +2,8 @@
 
 A command is `{"verb", "token", "sealed"}` under the request's id. `sealed` holds the uuid, for expire `cut_off`
 in milliseconds, for rectify the pins (engine/writer/pins.py), encrypted under a key that is never rotated: the topic is
-kept for ever, for the markers can be rebuilt from it. `recount` concerns nobody and carries neither token nor sealed part.
+kept for ever, for the markers can be rebuilt from it. `recount`, and `reseal` (take up the key ring as it is kept now, and
+seal every row with its current keys), concern nobody and carry neither token nor sealed part.
 """
 
 import base64
@@ -19,7 +20,8 @@ from engine.sealing import CannotOpen, KeyRing
 from engine.settings import Settings
 from engine.writer import pins
 
-VERBS = ("erase", "lift", "restrict", "unrestrict", "rectify", "expire", "recount")
+VERBS = ("erase", "lift", "restrict", "unrestrict", "rectify", "expire", "recount", "reseal")
+OF_NOBODY = ("recount", "reseal")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def fold(markers: Mapping[str, Marker], commands: Iterable[Command]) -> dict[str
     """Folds commands into markers, per person in their order; returns a verdict for every marker and commanded person."""
     verdicts = {token: Verdict(marker) for token, marker in markers.items()}
     for command in commands:
-        if command.verb != "recount":
+        if command.verb not in OF_NOBODY:
             verdict = verdicts.get(command.token, Verdict(Marker(command.token)))
             verdicts[command.token] = _carried_out(replace(verdict, uuid=command.uuid), command)
     return verdicts
@@ -106,7 +108,7 @@ def encode(keys: KeyRing, verb: str, request: str, uuid: str = "", cut_off: int 
     """The value of a command; CommandRefused for a verb, uuid or fields (of rectify: a partial person) that are none."""
     if verb not in VERBS:
         raise CommandRefused(f"There is no command {verb!r}; there are {', '.join(VERBS)}.")
-    if verb == "recount":
+    if verb in OF_NOBODY:
         return json.dumps({"verb": verb}).encode()
     person = canonical(uuid)
     said: dict[str, Any] = {"uuid": person}
@@ -126,7 +128,7 @@ def decode(keys: KeyRing, offset: int, at: int, key: bytes | None, value: bytes 
         verb = said["verb"]
         if verb not in VERBS:
             raise CommandRefused(f"there is no command {str(verb)[:20]!r}")
-        if verb == "recount":
+        if verb in OF_NOBODY:
             return Command(offset, at, verb, request=request)
         fields = keys.open_command(base64.b64decode(said["sealed"], validate=True), request)
         if keys.suppression_token(fields["uuid"]) != said["token"]:

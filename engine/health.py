@@ -26,6 +26,7 @@ from engine.log_lines import OURS, as_text
 from engine.person import NATIONALITIES
 from engine.processes import ENDED_WELL, PROGRAMS, Processes
 from engine.processes import Status as Program
+from engine.rotation.keys import share
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
 from engine.stores import dead_letters
@@ -296,6 +297,9 @@ def _stream(stores: Stores) -> tuple[bool, str, Facts]:
     facts = {"turn": figures["turn"], "at": figures["at"], "behind": behind, "totals": figures["totals"],
              "seconds": figures["seconds"], "open": state.open is not None, "synthetic": figures["synthetic"]}
     says = f"turn {figures['turn']} done {since:.0f} s ago, {behind} records behind"
+    if state.sealing and state.unsealed:
+        facts["sealing"] = share(state.sealing)
+        says += f", {facts['sealing']:.0%} of the rows looked at to seal them anew"
     return behind == 0 or since <= TURN_WITHIN_S, says, facts
 
 

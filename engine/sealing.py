@@ -10,9 +10,10 @@ import hmac
 import json
 import os
 import secrets as random
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -30,13 +31,14 @@ class CannotOpen(ValueError):
     """A sealed value is damaged, was moved from its place, or its key is not in the ring."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class KeyRing:
     """The keys of one installation. All are 32 bytes.
 
     columns: key id -> key of the row's sealed columns; `current` names the one new rows use. email: tokens people are
     found by. suppression: tokens of the markers; not rotated while markers stand. control: fields of commands; never
-    rotated, for the control topic is kept for ever. dead: dead letters.
+    rotated, for the control topic is kept for ever. dead: dead letters. email_before: earlier keys of e-mail tokens, as long
+    as rows may have tokens of theirs. path: the file it is kept in, if any; `renew` takes up what was rotated there.
     """
 
     current: str
@@ -45,9 +47,28 @@ class KeyRing:
     suppression: bytes
     control: bytes
     dead: bytes
+    email_before: tuple[bytes, ...] = field(default=(), kw_only=True)
+    path: Path | None = field(default=None, compare=False, kw_only=True)
+    _seen: tuple[int, int] | None = field(default=None, init=False, compare=False)
 
     def __repr__(self) -> str:
         return f"KeyRing(current={self.current!r}, columns={sorted(self.columns)})"
+
+    def renew(self) -> Self:
+        """Takes up, in place, what its file holds now, if that was replaced; returns itself. Raises SettingsInvalid."""
+        if self.path is not None and (seen := _stamp(self.path)) != self._seen:
+            vars(self).update(vars(_read(self.path)) | {"path": self.path, "_seen": seen})
+        return self
+
+    @property
+    def mark(self) -> str:
+        """What tells this ring's keys of rows from those of another time, and gives none away."""
+        return f"{self.current} {token(self.email, 'mark')[:8]}"
+
+    @property
+    def rotating(self) -> bool:
+        """Whether it holds keys of rows that are to go as soon as no row needs them."""
+        return len(self.columns) > 1 or bool(self.email_before)
 
     def seal_column(self, uuid: str, column: str, value: str) -> bytes:
         """One column of one person, sealed under the current key."""
@@ -55,14 +76,26 @@ class KeyRing:
 
     def open_column(self, uuid: str, column: str, sealed: bytes) -> str:
         """What `seal_column`, or Spark, sealed; CannotOpen if it is not that."""
-        key = self.columns.get(sealed[:KEY_ID_BYTES].decode("ascii", "replace"))
-        if key is None:
+        name = sealed[:KEY_ID_BYTES].decode("ascii", "replace")
+        if name not in self.columns:
+            with suppress(SettingsInvalid):    # the row may be newer than this ring
+                self.renew()
+        if (key := self.columns.get(name)) is None:
             raise CannotOpen(f"column {column}: its key id is not in the key ring")
         return _open(key, sealed, column_place(uuid, column)).decode()
+
+    def is_current(self, sealed: bytes) -> bool:
+        """Whether a sealed column is under the current key."""
+        return sealed.startswith(self.current.encode("ascii"))
 
     def email_token(self, email: str) -> str:
         """What an e-mail is found by: the same for all who share it, in any case."""
         return token(self.email, email.lower())
+
+    def email_tokens(self, email: str) -> list[str]:
+        """Every token by which rows may have this e-mail: those of earlier keys first, the one of now last. Rows go from the
+        first to the last, so that who asks in this order misses none that goes meanwhile."""
+        return [token(key, email.lower()) for key in (*self.email_before, self.email)]
 
     def suppression_token(self, uuid: str) -> str:
         """What a person's marker is kept under: by uuid, for e-mails are shared."""
@@ -136,16 +169,18 @@ def token(key: bytes, value: str) -> str:
     return hmac.new(key, value.encode(), hashlib.sha256).hexdigest()
 
 
+def new_key() -> bytes:
+    """A key, drawn at random."""
+    return random.token_bytes(KEY_BYTES)
+
+
 def ensure_keys(settings: Settings) -> bool:
     """Makes the key ring if there is none; returns whether it did."""
     path = keys_path(settings)
     if path.exists():
         return False
-    fresh = {
-        "current": "k001", "columns": {"k001": random.token_hex(32)},
-        **{name: random.token_hex(32) for name in ("email", "suppression", "control", "dead")},
-    }
-    write_secret(path, json.dumps(fresh, indent=1).encode())
+    columns, email, suppression, control, dead = (new_key() for _ in range(5))
+    save_keys(KeyRing("k001", {"k001": columns}, email, suppression, control, dead), path)
     return True
 
 
@@ -162,11 +197,19 @@ def lost_keys(settings: Settings) -> str:
 def load_keys(settings: Settings) -> KeyRing:
     """Reads the key ring of this installation."""
     path = keys_path(settings)
-    try:
-        return keys_in(path.read_bytes(), path)
-    except FileNotFoundError:
-        raise SettingsInvalid(f"There is no key ring: {path} is missing. `rollcall up` makes one for a new "
-                              "installation; for an old one restore it, or its rows cannot be read.") from None
+    seen = _stamp(path)    # before it is read: what is replaced meanwhile is read again
+    keys = _read(path)
+    keys.path, keys._seen = path, seen
+    return keys
+
+
+def save_keys(keys: KeyRing, path: Path) -> None:
+    """Writes a key ring, whole or not at all."""
+    kept = {"current": keys.current, "columns": {name: key.hex() for name, key in keys.columns.items()},
+            **{name: getattr(keys, name).hex() for name in ("email", "suppression", "control", "dead")}}
+    if keys.email_before:
+        kept["email_before"] = [key.hex() for key in keys.email_before]
+    write_secret(path, json.dumps(kept, indent=1).encode())
 
 
 def keys_in(content: bytes, path: Path) -> KeyRing:
@@ -174,11 +217,13 @@ def keys_in(content: bytes, path: Path) -> KeyRing:
     try:
         kept = json.loads(content)
         keys = KeyRing(
-            current=kept["current"], columns={name: bytes.fromhex(key) for name, key in kept["columns"].items()},
-            **{name: bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")})
+            kept["current"], {name: bytes.fromhex(key) for name, key in kept["columns"].items()},
+            *[bytes.fromhex(kept[name]) for name in ("email", "suppression", "control", "dead")],
+            email_before=tuple(map(bytes.fromhex, kept.get("email_before", ()))))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SettingsInvalid(f"The key ring {path} is damaged. Restore it from its backup.") from None
-    if any(len(key) != KEY_BYTES for key in (*keys.columns.values(), keys.email, keys.suppression, keys.control, keys.dead)):
+    if any(len(key) != KEY_BYTES for key in (*keys.columns.values(), *keys.email_before, keys.email, keys.suppression,
+                                             keys.control, keys.dead)):
         raise SettingsInvalid(f"The key ring {path} is damaged: each key must be {2 * KEY_BYTES} hexadecimal digits. "
                               "Restore it from its backup.")
     if keys.current not in keys.columns or any(len(name) != KEY_ID_BYTES for name in keys.columns):
@@ -190,6 +235,22 @@ def keys_in(content: bytes, path: Path) -> KeyRing:
 def keys_path(settings: Settings) -> Path:
     """Where the key ring of this installation stands."""
     return settings.secrets / "keys.json"
+
+
+def _read(path: Path) -> KeyRing:
+    try:
+        return keys_in(path.read_bytes(), path)
+    except FileNotFoundError:
+        raise SettingsInvalid(f"There is no key ring: {path} is missing. `rollcall up` makes one for a new "
+                              "installation; for an old one restore it, or its rows cannot be read.") from None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Tells one file of this name from the next: it is replaced, never changed."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+    return None
 
 
 def _seal(key_id: str, key: bytes, value: bytes, place: str) -> bytes:

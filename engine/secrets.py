@@ -5,9 +5,11 @@ A secret never stands on a command line, in a log or in git; programs read it fr
 
 import os
 import secrets as random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from pydantic import SecretStr
@@ -20,6 +22,9 @@ PRINCIPALS = ("broker", "provision", "producer", "stream", "fence", "governance"
 """Who signs in anywhere. broker: Kafka among itself; provision: sets everything up; fence: makes the stream's role in
 Cassandra; officer: reveals one person at a time for the console, and keeps register and breaches; inspector: compares the
 systems with the register; gatekeeper: changes Kafka's rules and users; the others: one program each."""
+
+
+_tried: ContextVar[Mapping[str, SecretStr]] = ContextVar("_tried", default=MappingProxyType({}))
 
 
 def write_secret(path: Path, content: bytes) -> None:
@@ -105,6 +110,8 @@ def given(settings: Settings, name: str) -> SecretStr | None:
 
 def password(settings: Settings, principal: str) -> SecretStr:
     """The password of a principal of this installation."""
+    if (tried := _tried.get().get(principal)) is not None:
+        return tried
     path = _path(settings, principal)
     try:
         word = path.read_text(encoding="utf-8")
@@ -117,6 +124,40 @@ def password(settings: Settings, principal: str) -> SecretStr:
         raise SettingsInvalid(f"The password of {principal!r} is damaged: {path} must hold one line of text. "
                               "Restore it from its backup, or delete it and run `rollcall up`.")
     return SecretStr(word)
+
+
+@contextmanager
+def trying(principal: str, word: SecretStr) -> Iterator[None]:
+    """In this block, and in this thread, a principal signs in with another password than that of its file."""
+    before = _tried.set({**_tried.get(), principal: word})
+    try:
+        yield
+    finally:
+        _tried.reset(before)
+
+
+def next_password(settings: Settings, principal: str) -> SecretStr | None:
+    """The password that a principal is about to get (`make_next`), None where it is about to get none."""
+    return given(settings, _next(settings, principal).name)
+
+
+def make_next(settings: Settings, principal: str) -> SecretStr:
+    """Makes a principal's next password, beside the one it has; the one that was made before, where a rotation broke off."""
+    if (word := next_password(settings, principal)) is None:
+        write_secret(_next(settings, principal), random.token_hex(24).encode())
+        word = next_password(settings, principal)
+    if word is None:
+        raise SettingsInvalid(f"{_next(settings, principal)} was written and is gone: somebody else works in that folder.")
+    return word
+
+
+def take_next(settings: Settings, principal: str) -> None:
+    """The next password of a principal becomes its password."""
+    _next(settings, principal).replace(_path(settings, principal))
+
+
+def _next(settings: Settings, principal: str) -> Path:
+    return settings.secrets / f"{principal}.next"
 
 
 def _path(settings: Settings, principal: str) -> Path:

@@ -73,8 +73,7 @@ class Stream:
         self.order: WriteOrder | None = None
         self.failure: BaseException | None = None
         self.running: tuple[str, datetime] | None = None
-        self.last_line = time.monotonic()
-        self.quiet_since = 0.0
+        self.last_line, self.quiet_since = time.monotonic(), 0.0
         self.stood, self.read = 0, ONE_TASK    # records of the turn before
         self.unsure_since = None if lease.clean else fenced    # of others' writes, until this stream has waited for them
         outage.again = self.afresh
@@ -83,8 +82,7 @@ class Stream:
 
     def start(self) -> Any:
         """Starts the query; its id is that of the checkpoint, new if the checkpoint is."""
-        self.failure = None
-        self.quiet_since = time.monotonic() + 2 * QUIET_S    # a query that has just started looks at rest
+        self.failure, self.quiet_since = None, time.monotonic() + 2 * QUIET_S    # a query that has just started looks at rest
         records = (self.spark.readStream.format("kafka").options(**kafka_options(self.settings, "stream"))
                    .option("subscribe", self.settings.kafka.topic).option("startingOffsets", "earliest")
                    .option("includeHeaders", "true").option("failOnDataLoss", "true")
@@ -111,6 +109,8 @@ class Stream:
                 try:
                     figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
                     self.outage.through(partial(self.close_turn, figures, ends, synthetic))
+                    if self.order and self.order.unsealed and not self.stop.is_set():    # while people flow no turn is idle
+                        self.outage.through(self.idle_turn)
                     self.read = figures.counts["read"]
                     if self.read >= LEARNT_FROM:
                         self.stores.known.learn(self.stores.profiles, self.say)
@@ -157,6 +157,11 @@ class Stream:
             raise RuntimeError("the stream was not started")
         return self.order.turn(batch)
 
+    def idle_turn(self) -> None:
+        """A turn without records."""
+        figures = self.do_turn(self.idle_batch())
+        self.outage.through(partial(self.close_turn, figures, {}, False))
+
     def idle_batch(self) -> PlainBatch:
         """The batch of an idle turn: no records."""
         return PlainBatch(None, (), self.keys.suppression_token, self.stores.markers, self.stores.profiles.rows)
@@ -171,8 +176,7 @@ class Stream:
         try:
             if self._idle_turn_due(now):
                 self.running = "an idle turn", datetime.now(UTC)
-                figures = self.do_turn(self.idle_batch())
-                self.outage.through(partial(self.close_turn, figures, {}, False))
+                self.idle_turn()
             else:
                 self.enter()
             self.outage.over()
@@ -187,7 +191,7 @@ class Stream:
         pending = state.open is not None and state.open.batch is not None
         if pending and now - self.quiet_since < PATIENCE_WITH_SPARK_S:
             return False
-        return (self.stores.control_end() > state.control or state.open is not None or state.recount
+        return (self.stores.control_end() > state.control or state.open is not None or state.recount or state.unsealed
                 or (self.order is not None and state.checkpoint != self.order.checkpoint))
 
     def enter(self) -> None:
@@ -232,8 +236,7 @@ class Stream:
         document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic, self.lease.number)
         self.metrics.closed(document)
         counts = {name: n for name, n in figures.counts.items() if n}
-        took = sum(figures.seconds.values())
-        self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")
+        self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {sum(figures.seconds.values()):.2f} s, {document['behind']} behind")
         in_turn(None)
 
     def doing(self) -> str:

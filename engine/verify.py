@@ -18,7 +18,7 @@ What is checked, and how a finding names its place:
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
 
@@ -138,6 +138,7 @@ def verify(settings: Settings, say: Say) -> Report:
 
 def _read(settings: Settings, keys: KeyRing, spark: SparkSession, status: Status, aggregates: Aggregates,
           streaming: bool, say: Say) -> tuple[Report, Taken]:
+    keys.renew()    # no row is newer, while the stream stands still
     state = status.writer()
     report = Report(turn=state.turn, streaming=streaming)
     if state.open is not None or state.recount:
@@ -259,7 +260,12 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
     pinned = (wanted.join(F.broadcast(pins), F.col("suppression") == F.col("m_suppression"), "left")
               .withColumn("person", laid_over(F.col("person"), F.col("m_pins"))))
     birth = columns.birth_date(F.col("person"))
+    for number, earlier in enumerate(keys.email_before):    # rows may still have a token of an earlier key
+        tokens = columns.readable(F.col("person"), birth, F.to_date("timestamp"), F.col("ring"))["email_token"]
+        pinned = with_ring(pinned, replace(keys, email=earlier)).withColumn(f"earlier_{number}", tokens).drop("ring")
+    earlier_tokens = [f"earlier_{number}" for number in range(len(keys.email_before))]
     expected = with_ring(pinned, keys).select(
+        *earlier_tokens,
         F.col("person_uuid").alias("uuid"), F.col("partition").alias("w_source_partition"),
         F.col("offset").alias("w_source_offset"),
         *[value.alias(f"w_{name}") for name, value in {
@@ -293,6 +299,8 @@ def _rows_against_topic(topic: DataFrame, profiles: DataFrame, markers: DataFram
         **{name: F.col("row").isNotNull() & F.col("w_source_offset").isNotNull() & ~F.col(f"w_{name}").eqNullSafe(F.col(name))
            for name in compared},
     }
+    for name in earlier_tokens:
+        wrong["email_token"] &= ~F.col(name).eqNullSafe(F.col("email_token"))
     found = both.select("uuid", F.filter(F.array(*[F.when(wrong_now, F.lit(name)) for name, wrong_now in wrong.items()]),
                                          lambda name: name.isNotNull()).alias("wrong")).where("size(wrong) > 0")
     for row in found.orderBy("uuid").toLocalIterator():

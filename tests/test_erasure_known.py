@@ -17,6 +17,7 @@ from engine.rights.expiring import CLEANED_WITHIN, SOUGHT, compacted_by
 from engine.rights.package import theirs
 from engine.rights.persons import About, Person
 from engine.rights.topics import Held, Letters
+from engine.rotation.keys import with_new
 from engine.settings import Kafka, Settings
 from engine.stores.records import BREACH, REQUEST, Record
 from governance.rights.proof import Proof
@@ -89,6 +90,7 @@ def test_a_letter_that_names_their_e_mail_alone_is_given_to_them() -> None:
     bare, other = {"email": " Ada@example.org", "phone": "1"}, {"email": "bob@example.org"}
     numbered = {**bare, "login": {"uuid": BOB}}
     assert theirs(held(bare, "people.jsonl:1", keyed=False), ME, KEYS) == bare
+    assert theirs(held(bare, "people.jsonl:1", keyed=False), ME, with_new(KEYS, "email")) == bare, "by a token of before"
     assert theirs(held({"results": [bare, other, numbered]}, "answer:1", keyed=False), ME, KEYS) == [bare]
     assert theirs(held(numbered, "people.jsonl:1", keyed=False), ME, KEYS) is None, "a number decides"
     assert theirs(held(bare, "people.jsonl:1", keyed=False), replace(ME, emails=frozenset()), KEYS) is None, "a shared one"

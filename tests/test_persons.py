@@ -18,6 +18,7 @@ from engine.rights.expiring import CLEANED_WITHIN, compacted_by
 from engine.rights.find import Found, Held, find, named_by, speaks, told_of
 from engine.rights.persons import About, Person, bound
 from engine.rights.topics import Letters, Said
+from engine.rotation.keys import with_new
 from engine.sealing import KeyRing
 from engine.settings import Kafka, Settings
 
@@ -33,6 +34,14 @@ def test_a_number_decides_in_any_case_and_a_shared_e_mail_only_where_there_is_no
     assert ABOUT(b'{"email": "Both@Example.com", "login": ') == {ADA}
     assert ABOUT(b'{"email": "other@example.com"}') == set()
     assert ABOUT(b"\xff\xfe no text") == set()
+
+
+def test_a_person_is_known_by_a_token_of_an_earlier_key_too() -> None:
+    """As a row has it while e-mail tokens are rotated."""
+    later = with_new(KEYS, "email")
+    for token in (KEYS.email_token("both@example.com"), later.email_token("both@example.com")):
+        about = About(later, [Person(ADA, "a", frozenset({token}))])
+        assert about(b'{"email": "Both@example.com"}') == {ADA}
 
 
 def test_each_in_a_text_is_looked_at_by_themselves() -> None:

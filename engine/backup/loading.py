@@ -44,6 +44,7 @@ def looked_at(settings: Settings, folder: Path, ring: bytes | None, commands: Pa
     keys = _keys(settings, ring)
     made.require_seal(keys)
     versions.require_known(made.versions, "The backup")
+    made.require_keys(keys)
     tables.require_columns(made.columns)
     if (begun := shut.loaded(settings)) and begun[0] != made.seal:
         raise NotEmpty("Another backup was begun to be restored here. Give that one again, or begin with an empty "

@@ -25,7 +25,7 @@ from engine.migrations import versions
 from engine.migrations.documents import Stores
 from engine.native.nodetool import Node
 from engine.rights.control import export_commands
-from engine.sealing import keys_path, load_keys
+from engine.sealing import keys_in, keys_path, load_keys
 from engine.settings import Settings
 from engine.stores.status import Status
 from engine.writer.hold import still
@@ -67,7 +67,7 @@ def make(settings: Settings, folder: Path, keys_file: Path | None, word: str, sa
     keys, node = load_keys(settings), tables.node_of(settings)
     with _alone(settings), _unfinished(folder) as fresh:
         try:
-            made = _taken(settings, node, fresh, say)
+            made, ring = _taken(settings, node, fresh, say)
         finally:
             tables.clear(settings, node)
         say("digesting what was copied")
@@ -75,7 +75,7 @@ def make(settings: Settings, folder: Path, keys_file: Path | None, word: str, sa
         made.write(fresh)
         manifest.force(fresh)
         if keys_file:
-            passphrase.write_keys(keys_file, keys_path(settings).read_bytes(), word)
+            passphrase.write_keys(keys_file, ring, word)
         try:
             fresh.rename(folder)    # an empty one that stands there gives way
         except OSError:
@@ -86,7 +86,8 @@ def make(settings: Settings, folder: Path, keys_file: Path | None, word: str, sa
     return made
 
 
-def _taken(settings: Settings, node: Node, fresh: Path, say: Say) -> Manifest:
+def _taken(settings: Settings, node: Node, fresh: Path, say: Say) -> tuple[Manifest, bytes]:
+    """The manifest, and the key ring as it was at that moment: later ones may lack a key that rows of it need."""
     _beside(settings, fresh)
     with mongo_client(settings, "verify") as client:
         database = client[settings.mongo.database]
@@ -94,6 +95,7 @@ def _taken(settings: Settings, node: Node, fresh: Path, say: Say) -> Manifest:
         say("waiting for the stream to stand still")
         began = time.monotonic()
         with still(settings, status) as streaming:
+            ring = keys_path(settings).read_bytes()
             state, made_at = status.writer(), datetime.now(UTC).isoformat(timespec="seconds")
             say("reading the documents")
             counted = documents.dump(database, fresh / manifest.MONGO)
@@ -107,7 +109,9 @@ def _taken(settings: Settings, node: Node, fresh: Path, say: Say) -> Manifest:
         say(f"turn {state.turn} was not closed; a restore reads and counts anew, as after a crash, and loses nothing by it")
     say("copying Cassandra's files")
     tables.copy(settings, node, fresh / manifest.CASSANDRA)
-    return Manifest(MADE_BY, made_at, state.turn, rows, counted, commands, tables.columns(), versions=said)
+    keys = tuple(sorted(keys_in(ring, keys_path(settings)).columns))
+    made = Manifest(MADE_BY, made_at, state.turn, rows, counted, commands, tables.columns(), versions=said, keys=keys)
+    return made, ring
 
 
 def _beside(settings: Settings, fresh: Path) -> None:

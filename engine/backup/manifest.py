@@ -45,7 +45,7 @@ class Kept:
 class Manifest:
     """What a backup holds. made_at: ISO 8601, UTC; turn: the last turn before it; rows: of the tables that stood still, by
     table; documents: by collection; columns: table -> column -> CQL type; files: path within the folder -> what it is;
-    versions: of what the stores hold (engine/migrations/versions.py)."""
+    versions: of what the stores hold (engine/migrations/versions.py); keys: ids of the keys that rows may need."""
 
     made_by: str
     made_at: str
@@ -58,6 +58,7 @@ class Manifest:
     versions: Mapping[str, int] = field(default_factory=dict)
     form: int = FORM
     seal: str = ""
+    keys: tuple[str, ...] = ()
 
     def sealed(self, keys: KeyRing) -> "Manifest":
         """The same with its seal."""
@@ -68,6 +69,12 @@ class Manifest:
         if self.seal != self._seal(keys):
             raise BackupDamaged(f"{NAME} was not sealed by this key ring: it was changed, or the keys are those of another "
                                 "installation. Take the keys that belong to this backup, or another backup.")
+
+    def require_keys(self, keys: KeyRing) -> None:
+        """Raises BackupDamaged unless this key ring has every key that rows of the backup may need."""
+        if missing := [name for name in self.keys if name not in keys.columns]:
+            raise BackupDamaged(f"The key ring lacks {', '.join(missing)}, under which rows of this backup are sealed: it is "
+                                "of after a rotation. Take the key ring that was kept with this backup.")
 
     def require_whole(self, folder: Path) -> None:
         """Raises BackupDamaged, which names the first file that is missing or is not as it was written."""
@@ -89,7 +96,7 @@ class Manifest:
     def _seal(self, keys: KeyRing) -> str:
         said = {**asdict(self), "seal": ""}
         if self.form < 2:
-            del said["versions"]
+            del said["versions"], said["keys"]
         return keys.backup_seal(json.dumps(said, sort_keys=True))
 
 
@@ -101,7 +108,8 @@ def read(folder: Path) -> Manifest:
         if not 1 <= said["form"] <= FORM:
             raise BackupDamaged(f"{path} is of form {said['form']}, and this Rollcall reads {FORM} at most: restore it with "
                                 f"the version that made it ({said['made_by']}).")
-        made = Manifest(**{**said, "files": {name: Kept(**kept) for name, kept in said["files"].items()}})
+        made = Manifest(**{**said, "files": {name: Kept(**kept) for name, kept in said["files"].items()},
+                           "keys": tuple(said.get("keys", ()))})
         if not all(_inside(name) for name in made.files):
             raise ValueError
     except OSError as error:

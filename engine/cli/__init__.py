@@ -28,6 +28,8 @@ from engine.cli import (
     dead_letters,
     doctor,
     migrate,
+    keys,
+    password,
     people,
     persons_rights,
     publish,
@@ -56,7 +58,8 @@ PARTS = {"stream run": "stream", "produce": "producer", "retention keep": "keepe
 app = typer.Typer(name="rollcall", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
                   help="People -> Kafka -> Spark -> Cassandra and MongoDB: exact, lawful, pleasant to run.")
 for group in (stack, people, stream, doctor, check, dead_letters, persons_rights, accounts, audit,
-              register, retention, request, restore, backup, migrate, breach, access, publish, alerts, certs):
+              register, retention, request, restore, backup, migrate, breach, access, publish, alerts, certs, keys,
+              password):
     group.register(app)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cassandra.cluster import Session
+from pydantic import SecretStr
 
 from engine import secrets
 from engine.clients import cassandra_session, mapped
@@ -211,7 +212,7 @@ def _copies(options: dict[str, str]) -> int:
 def _roles_to_reset(session: Session, settings: Settings, changes: Changes) -> set[str]:
     """Roles that do not know our password. Raises SignInRefused before anything was changed."""
     may_sign_in = {row.role: row.can_login for row in session.execute("SELECT role, can_login FROM system_auth.roles")}
-    refused = {role for role in GRANTS if may_sign_in.get(role) and not _signs_in(settings, role)}
+    refused = {role for role in GRANTS if may_sign_in.get(role) and not signs_in(settings, role)}
     for role in sorted(refused):
         changes.may_reset("cassandra", role)
     for role in GRANTS:
@@ -234,27 +235,37 @@ def _role(session: Session, settings: Settings, role: str, reset: bool, changes:
     for parent in there.member_of or ():
         _change(session, f"REVOKE {parent} FROM {role}")
         changes.made(f"Cassandra role {role}: no longer belongs to role {parent}")
-    if reset or (not there.can_login and not _signs_in(settings, role)):
+    if reset or (not there.can_login and not signs_in(settings, role)):
         _with_password(session, settings, role, "ALTER ROLE")
         changes.made(f"Cassandra role {role}: password set again")
 
 
 def _with_password(session: Session, settings: Settings, role: str, verb: str) -> None:
+    # `provision` may not alter what it is itself
+    may = "" if role == "provision" else " AND LOGIN = true AND SUPERUSER = false"
     secret = secrets.password(settings, role).get_secret_value().replace("'", "''")
 
     def set_once() -> bool:
         try:
             with mapped(f"setting the password of {role} in Cassandra", "provision"):
-                _change(session, f"{verb} {role} WITH PASSWORD = '{secret}' AND LOGIN = true AND SUPERUSER = false")
+                _change(session, f"{verb} {role} WITH PASSWORD = '{secret}'{may}")
         except StoreAway:    # "overloaded" is what Cassandra says of a password changed less than 5 s ago
             return False
         return True
 
     settled(set_once, f"Cassandra does not take a new password of role {role}")
-    settled(lambda: _signs_in(settings, role), f"Cassandra role {role} cannot sign in with its new password")
+    settled(lambda: signs_in(settings, role), f"Cassandra role {role} cannot sign in with its new password")
 
 
-def _signs_in(settings: Settings, role: str) -> bool:
+def set_password(settings: Settings, role: str, word: SecretStr) -> None:
+    """Gives a role another password. Raises StoreAway, SignInRefused."""
+    with mapped(f"setting the password of {role} in Cassandra", "provision"), \
+            cassandra_session(settings, "provision") as session, secrets.trying(role, word):
+        _with_password(session, settings, role, "ALTER ROLE")
+
+
+def signs_in(settings: Settings, role: str) -> bool:
+    """Whether a role signs in with the password that engine/secrets.py says it has. Raises StoreAway."""
     try:
         with cassandra_session(settings, role):
             return True

@@ -1,6 +1,7 @@
 """Kafka as it should be: topics with their configurations, SCRAM users, exactly the ACLs each principal needs."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from kafka.admin import (
     ResourceType,
     UserScramCredentialUpsertion,
 )
+from pydantic import SecretStr
 
 from engine import secrets
 from engine.clients import kafka_admin, mapped
@@ -142,7 +144,7 @@ def _users_to_reset(admin: KafkaAdminClient, settings: Settings, changes: Change
     """User whose password is to be set -> in words. Raises SignInRefused before anything was changed."""
     # with whatever mechanism: one more way to sign in as somebody else's user would be as bad
     there = {name for name, found in admin.describe_user_scram_credentials().items() if found["credential_infos"]}
-    refused = [user for user in USERS if user in there and not _signs_in(settings, user)]
+    refused = [user for user in USERS if user in there and not signs_in(settings, user)]
     for user in refused:
         changes.may_reset("kafka", user)
     # whoever signs in otherwise than by SCRAM shows by rules alone; just those we make ourselves are of a run that broke off
@@ -166,10 +168,18 @@ def _set_password(admin: KafkaAdminClient, settings: Settings, user: str) -> Non
         [UserScramCredentialUpsertion(user, MECHANISM, secret, iterations=ITERATIONS)])[user]
     if refused:
         raise SignInRefused(f"Kafka does not set the password of {user}: {refused}. `rollcall logs` shows more.")
-    settled(lambda: _signs_in(settings, user), f"Kafka user {user} cannot sign in with its new password")
+    settled(lambda: signs_in(settings, user), f"Kafka user {user} cannot sign in with its new password")
 
 
-def _signs_in(settings: Settings, user: str) -> bool:
+def set_password(settings: Settings, user: str, word: SecretStr) -> None:
+    """Gives a SCRAM user another password. Raises StoreAway, SignInRefused."""
+    with mapped(f"setting the password of {user} in Kafka", "provision"), \
+            closing(kafka_admin(settings, "provision")) as admin, secrets.trying(user, word):
+        _set_password(admin, settings, user)
+
+
+def signs_in(settings: Settings, user: str) -> bool:
+    """Whether a user signs in with the password that engine/secrets.py says it has. Raises StoreAway."""
     try:
         kafka_admin(settings, user).close()
     except SignInRefused:

@@ -5,6 +5,7 @@ The embedded FerretDB knows no roles: whoever signs in may read and write everyt
 
 from typing import Any
 
+from pydantic import SecretStr
 from pymongo import ASCENDING
 from pymongo.database import Database
 
@@ -70,7 +71,7 @@ def provision_mongo(settings: Settings, changes: Changes) -> None:
         database, admin, roles = client[settings.mongo.database], client[settings.mongo.auth_source], kind_of(client).roles
         versions.require_known(versions.in_mongo(database))
         found = {user: next(iter(admin.command("usersInfo", user)["users"]), None) for user in wanted_roles(settings.mongo)}
-        refused = [user for user, there in found.items() if there and not _signs_in(settings, user)]
+        refused = [user for user, there in found.items() if there and not signs_in(settings, user)]
         for user in refused:
             changes.may_reset("mongo", user)
         _collections(database, changes)
@@ -86,7 +87,7 @@ def provision_mongo(settings: Settings, changes: Changes) -> None:
             for command, in_words in user_commands(user, granted if roles else [], found[user], password, user in refused):
                 admin.command(command)
                 if "pwd" in command:
-                    settled(lambda user=user: _signs_in(settings, user),    # type: ignore[misc]
+                    settled(lambda user=user: signs_in(settings, user),    # type: ignore[misc]
                             f"MongoDB user {user} cannot sign in with its new password")
                 changes.made(f"MongoDB user {user}: {in_words}")
 
@@ -139,7 +140,16 @@ def _pairs(roles: list[dict[str, str]]) -> set[tuple[str, str]]:
     return {(role["role"], role["db"]) for role in roles}
 
 
-def _signs_in(settings: Settings, user: str) -> bool:
+def set_password(settings: Settings, user: str, word: SecretStr) -> None:
+    """Gives a user another password. Raises StoreAway, SignInRefused."""
+    with mapped(f"setting the password of {user} in MongoDB", "provision"), mongo_client(settings, "provision") as client:
+        client[settings.mongo.auth_source].command({"updateUser": user, "pwd": word.get_secret_value()})
+    with secrets.trying(user, word):
+        settled(lambda: signs_in(settings, user), f"MongoDB user {user} cannot sign in with its new password")
+
+
+def signs_in(settings: Settings, user: str) -> bool:
+    """Whether a user signs in with the password that engine/secrets.py says it has. Raises StoreAway."""
     try:
         with mapped("signing in to MongoDB", user), mongo_client(settings, user) as client:
             client.admin.command("ping")

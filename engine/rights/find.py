@@ -110,7 +110,7 @@ def told_of(target: str, tokens: Collection[str], refs: Collection[str]) -> bool
 def _by_email(settings: Settings, keys: KeyRing, email: str) -> list[str]:
     """Also those who have no row, in the topic and in dead letters that name a number."""
     token = keys.email_token(email.strip())
-    found = set(persons.by_email(settings, token))
+    found = set(persons.by_email(settings, keys.email_tokens(email.strip())))
     for record in topics.records(settings, settings.kafka.topic):
         found |= named_by(token, record.value, (record.key or b"").decode(errors="replace").lower(), keys)
     for record in topics.records(settings, settings.kafka.dead_topic):

@@ -184,7 +184,7 @@ def _of_whom(value: Mapping[str, Any], person: Person, keys: KeyRing, key: str =
     number, email = number_of(value, key), value.get("email")
     if is_number(number):
         return number == person.uuid
-    return isinstance(email, str) and keys.email_token(email.strip()) in person.emails
+    return isinstance(email, str) and not person.emails.isdisjoint(keys.email_tokens(email.strip()))
 
 
 def holds(record: Record, person: Person) -> dict[str, Any] | None:

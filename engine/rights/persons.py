@@ -65,7 +65,8 @@ class About:
             for left, right in pairwise(word.split("@")):
                 email = f"{left[-LONGEST:]}@{right[:LONGEST]}"
                 for one in {email, email.strip(".'()[]{}!?*"), *_PLAIN.findall(email)}:
-                    found |= self._emails.get(self._keys.email_token(one), set())
+                    for token in self._keys.email_tokens(one):
+                        found |= self._emails.get(token, set())
         return found
 
     def __call__(self, text: bytes) -> set[str]:
@@ -92,12 +93,12 @@ def markers(settings: Settings, tokens: Iterable[str], principal: str = READER) 
     return {row["suppression"]: row for row in found}
 
 
-def by_email(settings: Settings, email_token: str) -> list[str]:
-    """Uuids of the rows whose e-mail has this token: several people may share one. Raises StoreAway, SignInRefused."""
+def by_email(settings: Settings, email_tokens: Iterable[str]) -> set[str]:
+    """Uuids of the rows whose e-mail has one of these tokens, looked for in this order (KeyRing.email_tokens): several people
+    may share one. Raises StoreAway, SignInRefused."""
     with cassandra_session(settings, READER) as session, mapped("looking for an e-mail token", READER):
-        found = session.execute(f"SELECT uuid FROM {settings.cassandra.keyspace}.{PROFILES.name} WHERE email_token = %s",
-                                (email_token,))
-        return sorted(str(row.uuid) for row in found)
+        return {str(row.uuid) for token in email_tokens for row in session.execute(
+            f"SELECT uuid FROM {settings.cassandra.keyspace}.{PROFILES.name} WHERE email_token = %s", (token,))}
 
 
 def people_in(value: bytes) -> list[Mapping[str, Any]]:

@@ -43,5 +43,5 @@ def _carried_out(settings: Settings, verb: str, uuid: str, request: str, within_
 def _listed(settings: Settings, email_token: str) -> set[str]:
     """Whom the console lists by this address, as its own principal sees it."""
     with cassandra_session(settings, "console") as session:
-        page = Browse(session, settings.cassandra.keyspace, date.today()).page(Wanted(email_token=email_token), None)
+        page = Browse(session, settings.cassandra.keyspace, date.today()).page(Wanted(email_tokens=(email_token,)), None)
         return {str(row["uuid"]) for row in page.rows}

@@ -16,7 +16,7 @@ from cassandra.query import SimpleStatement
 from engine.clients import mapped
 from engine.errors import StoreAway
 from engine.sealing import CannotOpen, KeyRing
-from engine.stores.schema import PROFILES
+from engine.stores.schema import PROFILES, SEALED
 
 PAGE = 50
 COUNTED_TO = 1000
@@ -33,30 +33,30 @@ ANSWERS_WITHIN_S = 3.0
 """Seconds a page waits for one answer; a store that takes longer counts as away."""
 
 SHOWN = ("uuid", "display_name", "nat", "country", "gender", "age", "city", "email_domain", "first_seen", "pinned")
-SEALED = tuple(column.name for column in PROFILES.columns if column.masked)
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which rows. ages: from and to, both included, in whole years. email_token: of an exact address."""
+    """Which rows. ages: from and to, both included, in whole years. email_tokens: of an exact address, all by which rows may
+    have it (KeyRing.email_tokens)."""
 
     nat: str = ""
     domain: str = ""
     ages: tuple[int, int] | None = None
-    email_token: str = ""
+    email_tokens: tuple[str, ...] = ()
 
-    def where(self, today: date, month: str = "") -> tuple[str, tuple[Any, ...]]:
-        """A CQL condition and its values. month: one of `months`, where there are any. Ages are turned into months of birth,
-        which do not grow old in the store; people who are restricted are not counted, and are left out."""
+    def where(self, today: date, part: str = "") -> tuple[str, tuple[Any, ...]]:
+        """A CQL condition and its values. part: one of `parts`. Ages are turned into months of birth, which do not grow old in
+        the store; people who are restricted are not counted, and are left out."""
         parts: list[tuple[str, Any]] = []
-        if self.email_token:
-            parts.append(("email_token = %s", self.email_token))
+        if self.email_tokens:
+            parts.append(("email_token = %s", part))
         if self.nat:
             parts.append(("nat = %s", self.nat))
         if self.domain:
             parts.append(("email_domain = %s", self.domain))
-        if month:
-            parts.append(("birth_month = %s", month))
+        if part and not self.email_tokens:
+            parts.append(("birth_month = %s", part))
         elif born := self.born(today):
             parts += [("birth_month >= %s", born[0]), ("birth_month <= %s", born[1])]
         parts.append(("counted = %s", True))
@@ -69,10 +69,12 @@ class Wanted:
         youngest, oldest = self.ages
         return f"{today.year - oldest - 1:04}-{today.month:02}", f"{today.year - youngest:04}-{today.month:02}"
 
-    def months(self, today: date) -> list[str]:
-        """The months of birth to look through one after the other, the youngest first: the index of a text finds one month,
-        and for a range of them Cassandra would read the whole table. None where an address leaves few rows anyway."""
-        if self.email_token or (born := self.born(today)) is None:
+    def parts(self, today: date) -> list[str]:
+        """What is looked through one after the other: the tokens of an address, which leaves few rows anyway; or the months of
+        birth, the youngest first, for the index of a text finds one, and of a range Cassandra would read the whole table."""
+        if self.email_tokens:
+            return list(self.email_tokens)
+        if (born := self.born(today)) is None:
             return [""]
         first, last = (int(month[:4]) * 12 + int(month[5:]) - 1 for month in born)
         return [f"{number // 12:04}-{number % 12 + 1:02}" for number in range(last, first - 1, -1)]
@@ -80,13 +82,13 @@ class Wanted:
     @property
     def filters(self) -> int:
         """How many filters are set."""
-        return sum(map(bool, (self.nat, self.domain, self.ages, self.email_token)))
+        return sum(map(bool, (self.nat, self.domain, self.ages, self.email_tokens)))
 
 
 class Place(NamedTuple):
-    """Where a page begins: the month of birth, empty where there are none to look through, and the paging state in it."""
+    """Where a page begins: one of the parts (Wanted.parts), and the paging state in it."""
 
-    month: str
+    part: str
     state: bytes | None
 
 
@@ -100,7 +102,8 @@ class Page:
     @property
     def looked_to(self) -> str:
         """The month of birth down to which it has looked, where PAGE_WITHIN_S ended it before it was full; else empty."""
-        return self.after.month if self.after is not None and len(self.rows) < PAGE else ""
+        month = self.after is not None and len(self.after.part) == len("1990-01")
+        return self.after.part if self.after is not None and month and len(self.rows) < PAGE else ""
 
 
 class Browse:
@@ -112,33 +115,34 @@ class Browse:
     def page(self, wanted: Wanted, place: Place | None) -> Page:
         """One page from a place on; None for the first. Raises StoreAway."""
         limit = time.monotonic() + PAGE_WITHIN_S
-        months = wanted.months(self._today)
-        place = place or Place(months[0], None)
-        left = [month for month in months if month <= place.month]
-        rows: list[dict[str, Any]] = []
+        left = wanted.parts(self._today)
+        if place is None or place.part not in left:    # the month has changed since
+            place = Place(left[0], None)
+        left = left[left.index(place.part):]
+        rows: dict[Any, dict[str, Any]] = {}    # by uuid: a row goes from one token to the next while it is looked for
         with mapped("reading rows", "console"):
             while left:
                 where, values = wanted.where(self._today, left[0])
                 answer = self._session.execute(SimpleStatement(
                     f"SELECT {', '.join(SHOWN)} FROM {self._table} WHERE {where} ALLOW FILTERING", fetch_size=PAGE - len(rows)),
                     values, timeout=ANSWERS_WITHIN_S, paging_state=place.state)
-                rows += ({name: getattr(row, name) for name in SHOWN} for row in answer.current_rows)
+                rows |= {row.uuid: {name: getattr(row, name) for name in SHOWN} for row in answer.current_rows}
                 if answer.paging_state is None:
                     del left[0]
                 place = Place(left[0] if left else "", answer.paging_state)
                 if len(rows) >= PAGE or time.monotonic() > limit:
                     break
-        return Page(rows, place if left else None)
+        return Page(list(rows.values()), place if left else None)
 
     def count(self, wanted: Wanted) -> int | None:
         """How many fit, at most COUNTED_TO + 1; None when they cannot be counted in the time a page may take."""
         limit, found = time.monotonic() + COUNT_WITHIN_S, 0
-        months = wanted.months(self._today)
+        parts = wanted.parts(self._today)
         try:
-            for month in months if len(months) <= COUNTED_BY_MONTH else [""]:
+            for part in parts if len(parts) <= COUNTED_BY_MONTH else [""]:
                 if (left := limit - time.monotonic()) <= 0:
                     return None
-                where, values = wanted.where(self._today, month)
+                where, values = wanted.where(self._today, part)
                 statement = SimpleStatement(f"SELECT uuid FROM {self._table} WHERE {where} LIMIT {COUNTED_TO + 1 - found} "
                                             "ALLOW FILTERING", fetch_size=COUNTED_TO + 1)
                 with mapped("counting rows", "console"):

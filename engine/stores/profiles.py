@@ -10,13 +10,17 @@ from typing import Any
 from uuid import UUID
 
 from cassandra.concurrent import execute_concurrent_with_args
+from cassandra.query import UNSET_VALUE
 
 from engine.clients import mapped
 from engine.commands import Marker
 from engine.person import Position, Row
 from engine.sealing import CannotOpen, KeyRing
+from engine.stores.schema import SEALED
 
 CONCURRENCY = 64
+PORTION = 1000
+"""Rows that one turn seals anew: a second of it, for people wait meanwhile."""
 MARKER = "suppression, erased, restricted, not_before, last_command, request, pins, rectified"
 
 
@@ -31,6 +35,12 @@ class Profiles:
         self._delete_row = session.prepare(f"DELETE FROM {keyspace}.profiles USING TIMESTAMP ? WHERE uuid = ?")
         self._recolour = session.prepare(
             f"UPDATE {keyspace}.profiles USING TIMESTAMP ? SET counted = ? WHERE uuid = ?")
+        of_keys = ("key_id", "email_token", *SEALED)
+        portion = f"SELECT uuid, {', '.join(of_keys)} FROM {keyspace}.profiles"
+        self._first_portion = session.prepare(f"{portion} LIMIT {PORTION}")
+        self._next_portion = session.prepare(f"{portion} WHERE token(uuid) > token(?) LIMIT {PORTION}")
+        self._seal_anew = session.prepare(f"UPDATE {keyspace}.profiles USING TIMESTAMP ? "
+                                          f"SET {', '.join(f'{name} = ?' for name in of_keys)} WHERE uuid = ?")
         self._read_markers = session.prepare(
             f"SELECT {MARKER} FROM {keyspace}.markers WHERE suppression = ?")
         self._put_marker = session.prepare(
@@ -48,6 +58,21 @@ class Profiles:
     def recolour(self, counted: Mapping[str, bool], timestamp: int) -> None:
         """Sets whether standing rows are counted."""
         self._all(self._recolour, [(timestamp, now, UUID(uuid)) for uuid, now in counted.items()])
+
+    def seal_anew(self, after: str, timestamp: int) -> tuple[int, int, int, str]:
+        """Seals rows anew that are not sealed with the current keys, a portion of them from behind the row of this uuid on
+        (empty: from the first). How many were looked at, were written, hold what no key opens; and the uuid of the last one,
+        empty when there are no more."""
+        with mapped("reading the rows to be sealed anew", "stream"):
+            found = list(self.session.execute(self._next_portion, (UUID(after),)) if after else
+                         self.session.execute(self._first_portion))
+        made = [(row, *sealed_anew(row, self.keys)) for row in found]
+        fresh = [(row, columns) for row, columns, _ in made if columns]
+        self._all(self._seal_anew, [
+            (timestamp, *[columns.get(name, UNSET_VALUE) for name in ("key_id", "email_token", *SEALED)], row.uuid)
+            for row, columns in fresh])
+        return (len(found), len(fresh), sum(shut for _, _, shut in made),
+                str(found[-1].uuid) if len(found) == PORTION else "")
 
     def markers(self, tokens: Iterable[str]) -> dict[str, Marker]:
         """The markers of these tokens, as far as there are any."""
@@ -92,6 +117,29 @@ def row_of(kept: Any, keys: KeyRing) -> Row:
     return Row(uuid, Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),
                milliseconds(kept.first_seen), kept.counted, kept.nat, kept.gender, kept.birth_month, kept.email_domain,
                -1 if kept.rectified is None else kept.rectified, **clear)
+
+
+def sealed_anew(row: Any, keys: KeyRing) -> tuple[dict[str, Any], bool]:
+    """The columns of a row that are not as the current keys make them, made anew, and whether one is shut: it stays as it is,
+    for what no key opens now, none will. row: as a driver reads it."""
+    uuid, shut = str(row.uuid), False
+    made: dict[str, Any] = {}
+    clear: dict[str, str] = {}
+    for name in SEALED:
+        if not (box := getattr(row, name)):
+            continue
+        try:
+            clear[name] = keys.open_column(uuid, name, bytes(box))
+        except CannotOpen:
+            shut = True
+        else:
+            if not keys.is_current(bytes(box)):
+                made[name] = keys.seal_column(uuid, name, clear[name])
+    if made or row.key_id != keys.current:
+        made["key_id"] = keys.current
+    if "email" in clear and row.email_token != (now := keys.email_token(clear["email"].strip())):
+        made["email_token"] = now
+    return made, shut
 
 
 def marker_of(kept: Any, not_before: int, keys: KeyRing) -> Marker:

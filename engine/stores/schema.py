@@ -71,6 +71,9 @@ PROFILES = Table(
     _TIERED,
 )
 
+SEALED = tuple(column.name for column in PROFILES.columns if column.masked)
+"""Columns of a row that are sealed with the key ring."""
+
 MARKERS = Table(
     "markers", "suppression",
     (

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 
 from engine.clients import mapped
 from engine.errors import LeaseLost
-from engine.writer.write_order import Figures, OpenTurn, WriterState
+from engine.writer.write_order import Figures, OpenTurn, Sealing, WriterState
 
 COLLECTION = "pipeline_status"
 HISTORY = "batches"
@@ -52,8 +52,9 @@ class Status:
         kept = self.read("writer")
         if kept is None:
             return WriterState()
-        fields = {name: value for name, value in kept.items() if name not in ("_id", "lease", "open")}
-        return WriterState(**fields, open=OpenTurn(**kept["open"]) if kept["open"] else None)
+        fields = {name: value for name, value in kept.items() if name not in ("_id", "lease", "open", "sealing")}
+        return WriterState(**fields, open=OpenTurn(**kept["open"]) if kept["open"] else None,
+                           sealing=Sealing(**kept["sealing"]) if kept.get("sealing") else None)
 
     def save_writer(self, state: WriterState, lease: int) -> None:
         """Sets the writer's state by one write; LeaseLost if a holder of a later lease has set it."""

@@ -1,6 +1,7 @@
 """All that the stream's writer reads and writes besides its batch: `Stores` of engine/writer/write_order.py, for real."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kafka import TopicPartition
@@ -21,7 +22,7 @@ from engine.stores.known import Known
 from engine.stores.profiles import Profiles
 from engine.stores.status import Status
 from engine.writer.lease import Lease
-from engine.writer.write_order import WriterState
+from engine.writer.write_order import Sealing, WriterState
 
 
 class StreamStores:
@@ -121,6 +122,16 @@ class StreamStores:
         """Writes markers."""
         self.known.marked(kept.token for kept in markers)
         self.profiles.put_markers(markers, timestamp)
+
+    def renew_keys(self) -> str:
+        """Takes up the key ring as it is kept now, in place: everything that seals has this one."""
+        return self.keys.renew().mark
+
+    def seal_anew(self, sealing: Sealing, timestamp: int) -> Sealing:
+        """Seals the next portion of rows anew."""
+        looked, sealed, shut, after = self.profiles.seal_anew(sealing.after, timestamp)
+        return replace(sealing, looked=sealing.looked + looked, sealed=sealing.sealed + sealed, shut=sealing.shut + shut,
+                       after=after or sealing.after, ended=not after)
 
     def forget(self, uuids: Sequence[str]) -> None:
         """Sends nulls for each to the topic of people and waits until all are kept.

@@ -37,10 +37,27 @@ class OpenTurn:
 
 
 @dataclass(frozen=True)
+class Sealing:
+    """How far the rows are sealed anew: a walk through all of them, a portion at a time, in the order of Cassandra's tokens.
+
+    mark: of the key ring that they are sealed with (engine/sealing.py). after: uuid of the last row that was looked at.
+    sealed: how many were written. shut: how many hold a value that no key opens, which stays as it is.
+    """
+
+    mark: str
+    after: str = ""
+    looked: int = 0
+    sealed: int = 0
+    shut: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True)
 class WriterState:
     """All the writer must remember, in one document, so that opening and closing a turn are one write each.
 
-    control: offset up to which commands were carried out. checkpoint: id of Spark's checkpoint the state belongs to.
+    control: offset up to which commands were carried out. checkpoint: id of Spark's checkpoint the state belongs to. sealing:
+    the newest walk, once there was one.
     """
 
     epoch: int = 1
@@ -49,6 +66,12 @@ class WriterState:
     recount: bool = False
     control: int = 0
     checkpoint: str = ""
+    sealing: Sealing | None = None
+
+    @property
+    def unsealed(self) -> bool:
+        """Whether rows are still to be sealed anew."""
+        return self.sealing is not None and not self.sealing.ended
 
 
 class Resolved(Protocol):
@@ -141,6 +164,12 @@ class Stores(Protocol):
 
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None: ...
 
+    def renew_keys(self) -> str:
+        """Takes up the key ring as it is kept now, for all that is written from then on; returns its mark."""
+
+    def seal_anew(self, sealing: Sealing, timestamp: int) -> Sealing:
+        """Seals the next portion of rows with the current keys, as far as they are not; returns how far that is then."""
+
     def forget(self, uuids: Sequence[str]) -> None:
         """Sends nulls to the topic of people, so that compaction removes what it holds of them."""
 
@@ -193,6 +222,7 @@ class WriteOrder:
         self.stores, self.checkpoint, self.clock, self.say = stores, checkpoint, clock, say
         self.settle, self.enter, self.idle, self.sure = settle, enter, idle, sure
         self.figures = Figures(0, None)    # of the turn that runs, or of the last
+        self.unsealed = False    # whether the last turn left rows that are to be sealed anew
 
     def turn(self, batch: Batch) -> Figures:
         """Does one turn; whatever it raises, the turn stays open and the next attempt resumes or recounts."""
@@ -271,8 +301,11 @@ class WriteOrder:
         self.figures = figures = Figures(turn.number, turn.batch)
         deleting = turn.number * 1000    # microseconds; a write of the same turn is newer than its delete
         writing = deleting + 1
+        sealing = state.sealing
         with figures.step("markers"):
             commands = self.stores.commands(turn.control_from, turn.control_to)
+            if any(command.verb == "reseal" for command in commands):
+                sealing = Sealing(self.stores.renew_keys())    # before anything of this turn is sealed
             tokens = sorted({command.token for command in commands if command.token})
             verdicts = fold(self.stores.markers(tokens) | batch.markers(), commands)
         with figures.step("dead_letters"):
@@ -294,12 +327,18 @@ class WriteOrder:
             erased = {v.uuid for v in verdicts.values() if v.uuid and v.marker.erased}
             if erased := erased.union(resolved.barred, aside.erased):
                 self.stores.forget(sorted(erased - self._lifted_since(turn)))
+        if turn.batch is None and not commands and sealing is not None and not sealing.ended:
+            with figures.step("sealing"):    # in a turn that writes no other column: with the same timestamp either might win
+                before, sealing = sealing.sealed, self.stores.seal_anew(sealing, writing)
+                figures.counts["sealed"] = sealing.sealed - before
         figures.counts |= {**resolved.figures, "commands": len(commands), "deleted": len(resolved.deletes),
                            "dead": aside.kept, "barred": resolved.figures.get("barred", 0) + aside.barred}
         verbs = {command.verb for command in commands}
         recount = state.recount or "recount" in verbs
         emptied = not verbs.isdisjoint(("erase", "expire")) and self.stores.emptied()
-        state = self._save(replace(state, open=None, control=turn.control_to, recount=recount or emptied))
+        state = self._save(replace(state, open=None, control=turn.control_to, recount=recount or emptied,
+                                   sealing=sealing))
+        self.unsealed = state.unsealed
         if state.recount:
             with figures.step("recount"):
                 state = self.recount(state) if recount else self._without_empty(state)

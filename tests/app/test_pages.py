@@ -12,6 +12,7 @@ from app.listing import PAGES, Listed
 from app.readings import Kept
 from engine.errors import StoreAway
 from engine.health import Hop
+from engine.rotation.keys import with_new
 from engine.stores.browse import Page
 from governance.permissions import Role, allowed
 from tests.app.console_fake import HOPS, FakeConsole
@@ -244,10 +245,12 @@ def test_a_reveal_is_not_done_while_the_audit_is_away(console: FakeConsole) -> N
 
 
 def test_a_search_by_an_address_is_written_down_as_a_token(console: FakeConsole) -> None:
+    before = console.keys
+    console.keys = with_new(before, "email")    # tokens are rotated just now: rows may have either
     test = opened(console, page_of("profiles"), "operator")
     test.text_input("profiles-email").set_value(" Ada@Example.com ").run()
     token = console.keys.email_token("Ada@Example.com")
-    assert test.session_state["profiles-token"] == token
+    assert test.session_state["profiles-token"] == (before.email_token("ada@example.com"), token)
     assert test.text_input("profiles-email").value == ""
     searched = [entry for entry in console.log.wrote if entry[1] == "profiles.search"]
     assert [entry[:4] for entry in searched] == [("ada", "profiles.search", f"e-mail {token[:16]}", "begun"),
@@ -260,7 +263,7 @@ def test_nobody_is_searched_by_an_address_while_the_audit_is_away(console: FakeC
     console.log.away = True
     test.text_input("profiles-email").set_value("ada@example.com").run()
     assert "so this was not done" in said(test)
-    assert test.session_state["profiles-token"] == ""
+    assert test.session_state["profiles-token"] == ()
 
 
 def test_who_has_the_right_and_cannot_be_confirmed_is_told_just_that(console: FakeConsole,

@@ -15,7 +15,8 @@ from engine.backup.passphrase import PassphraseRefused
 from engine.errors import FolderUnusable, InputUnreadable, NotServed, StoreRefused
 from engine.native.nodetool import Node, NodetoolFailed
 from engine.native.server import private_folder
-from engine.sealing import keys_path, load_keys
+from engine.rotation.keys import with_new
+from engine.sealing import keys_path, load_keys, save_keys
 from engine.settings import Settings
 
 WORD = "four words nobody says"
@@ -31,10 +32,13 @@ def taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     done: list[str] = []
     private_folder(settings.run)
 
-    def take(_: Settings, __: Node, fresh: Path, ___: making.Say) -> Manifest:
+    def take(_: Settings, __: Node, fresh: Path, ___: making.Say) -> tuple[Manifest, bytes]:
         manifest.write(fresh / "cassandra/profiles/nb-1-big-Data.db", b"rows")
         done.append("taken")
-        return Manifest("rollcall", "2026-11-30T06:00:00+00:00", 1, {"profiles": 1, "markers": 0}, {}, 0, tables.columns())
+        ring = keys_path(settings).read_bytes()
+        save_keys(with_new(load_keys(settings), "pii"), keys_path(settings))    # a rotation begins while files are copied
+        return Manifest("rollcall", "2026-11-30T06:00:00+00:00", 1, {"profiles": 1, "markers": 0}, {}, 0, tables.columns(),
+                        keys=("k001",)), ring
 
     monkeypatch.setattr(making, "_taken", take)
     monkeypatch.setattr(tables, "node_of", lambda _: Node(1, settings.run, settings.data))
@@ -44,13 +48,15 @@ def taken(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_it_is_whole_and_sealed(settings: Settings, taken: list[str], tmp_path: Path) -> None:
     (tmp_path / "monday").mkdir()    # an empty one may be there
+    ring = keys_path(settings).read_bytes()
     made = making.make(settings, tmp_path / "monday", tmp_path / "keys", WORD, quiet)
     there = manifest.read(tmp_path / "monday")
     assert there == made
     there.require_seal(load_keys(settings))
     there.require_whole(tmp_path / "monday")
     assert taken == ["taken", "snapshot ended"]
-    assert passphrase.read_keys(tmp_path / "keys", WORD) == keys_path(settings).read_bytes()
+    assert passphrase.read_keys(tmp_path / "keys", WORD) == ring
+    there.require_keys(load_keys(settings))
     assert (tmp_path / "monday").stat().st_mode & 0o077 == 0
     key = load_keys(settings).control.hex().encode()
     assert not [path for path in (tmp_path / "monday").rglob("*") if path.is_file() and key in path.read_bytes()]

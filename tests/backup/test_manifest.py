@@ -73,6 +73,25 @@ def test_another_key_ring_is_refused(folder: Path) -> None:
         manifest.read(folder).require_seal(OTHER)
 
 
+def test_a_key_ring_of_after_a_rotation_is_refused(folder: Path) -> None:
+    replace(manifest.read(folder), keys=("k001", "k002")).sealed(KEYS).write(folder.parent)
+    there = manifest.read(folder.parent)
+    there.require_seal(KEYS)
+    there.require_keys(replace(KEYS, columns={**KEYS.columns, "k002": bytes(32)}))
+    with pytest.raises(BackupDamaged, match="lacks k002"):
+        there.require_keys(KEYS)
+
+
+def test_one_that_does_not_say_its_keys_has_the_seal_of_before(folder: Path) -> None:
+    made = manifest.read(folder)
+    said = json.loads((folder / manifest.NAME).read_text())
+    del said["keys"]
+    (folder / manifest.NAME).write_text(json.dumps(said))
+    assert manifest.read(folder) == made
+    assert made.seal == KEYS.backup_seal(json.dumps({**said, "seal": ""}, sort_keys=True))
+    made.require_keys(KEYS)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", "{\"form\": 1}", "null", "\xff"])
 def test_what_is_no_manifest_is_refused(folder: Path, text: str) -> None:
     (folder / manifest.NAME).write_text(text, encoding="latin-1")

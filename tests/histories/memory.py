@@ -8,7 +8,7 @@ earlier lease, and so do rows and markers once the next holder's fence has settl
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -17,12 +17,13 @@ from engine.errors import LeaseLost
 from engine.person import ARRIVALS, Cell, Position, Record, Row
 from engine.stores.aggregates import summed
 from engine.writer.pins import pinned
-from engine.writer.write_order import EPOCH, WriterState
+from engine.writer.write_order import EPOCH, Sealing, WriterState
 from tests.histories.process import Process
 from tests.histories.topic import Topic
 
 Cells = dict[str, tuple[int, Any]]
 Document = tuple[str, str]
+PORTION = 2
 PINNABLE = ("nat", "gender", "birth_month", "email_domain", "rectified")
 
 
@@ -69,6 +70,7 @@ class Memory:
     marks: Table = field(default_factory=Table)
     documents: dict[Document, tuple[int, dict[Cell, int]]] = field(default_factory=dict)
     kept: tuple[int, WriterState] = (0, WriterState())
+    ring: int = 1    # number of the newest key of the ring, which `reseal` has the writer take up
     fence: int = 0    # holders of earlier leases cannot write rows and markers
     dead: Counter[str] = field(default_factory=Counter)
     backup: tuple[Table, Table] | None = None
@@ -121,6 +123,7 @@ class MemoryStores:
     def __init__(self, memory: Memory, process: Process) -> None:
         self.memory, self.process = memory, process
         self.write = process.write
+        self.key = memory.ring    # which a process reads as it starts
 
     def state(self) -> WriterState:
         return self.memory.kept[1]
@@ -190,16 +193,31 @@ class MemoryStores:
         self.write(*[partial(self._set_columns, row.uuid, {name: getattr(row, name) for name in PINNABLE}, timestamp)
                      for row in rows])
 
+    def renew_keys(self) -> str:
+        self.key = self.memory.ring
+        return str(self.key)
+
+    def seal_anew(self, sealing: Sealing, timestamp: int) -> Sealing:
+        """As engine/stores/profiles.py: reads a portion, then writes what is sealed in rows that have an earlier key. Each
+        sealed value is a cell of its own, which repeats what is in it."""
+        found = [uuid for uuid in sorted(self.memory.profiles.rows) if uuid > sealing.after][:PORTION]
+        stale = {uuid: read for uuid in found if (read := self.memory.profiles.read(uuid) or {}).get("key") != self.key}
+        self.write(*[partial(self._set_columns, uuid, {"key": self.key, "sealed": read.get("sealed")}, timestamp)
+                     for uuid, read in stale.items()])
+        return replace(sealing, after=found[-1] if found else sealing.after, looked=sealing.looked + len(found),
+                       sealed=sealing.sealed + len(stale), ended=len(found) < PORTION)
+
     def put_rows(self, rows: Sequence[tuple[Row, Record]], timestamp: int) -> None:
         """The batch's writes of rows, in any order."""
         shuffled = self.process.random.sample(rows, len(rows))
-        self.write(*[partial(self._put, row, timestamp) for row, _ in shuffled])
+        self.write(*[partial(self._put, row, record, timestamp) for row, record in shuffled])
 
-    def _put(self, row: Row, timestamp: int) -> None:
+    def _put(self, row: Row, record: Record, timestamp: int) -> None:
         self._let_in()
         values = {"appended_at": row.at.appended_at, "source_partition": row.at.partition, "source_offset": row.at.offset,
                   "first_seen": row.first_seen, "counted": row.counted, "nat": row.nat, "gender": row.gender,
-                  "birth_month": row.birth_month, "email_domain": row.email_domain}
+                  "birth_month": row.birth_month, "email_domain": row.email_domain, "key": self.key,
+                  "sealed": f"{record.nat} {record.birth_month}"}
         if row.rectified >= 0:
             values["rectified"] = row.rectified    # only where there are pins, as engine/spark/batch.py
         self.memory.profiles.put(row.uuid, values, timestamp)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from pymongo.errors import DuplicateKeyError
 
-from engine.commands import Command, Marker
+from engine.commands import OF_NOBODY, Command, Marker
 from engine.errors import LeaseLost
 from engine.person import Bad, Cell, Record, Row
 from engine.writer.plain_batch import PlainBatch
@@ -148,7 +148,7 @@ class World:
 
     def command(self, verb: str, who: int, pins: int, back: int, later: int) -> None:
         self.topic.now += later
-        uuid = "" if verb == "recount" else self.uuids[who]
+        uuid = "" if verb in OF_NOBODY else self.uuids[who]
         self.servers.commands.append(Command(
             len(self.servers.commands), self.topic.now, verb, self.names.token(uuid) if uuid else "", uuid, "r",
             self.topic.now - back if verb == "expire" else -1, self.names.pins(pins) if verb == "rectify" else ""))
@@ -243,7 +243,7 @@ class World:
             state = stores.state()
             mine = state.open is None or state.open.batch is None
             pending = (state.control < stores.control_end() or state.open is not None or state.recount
-                       or state.checkpoint != self.checkpoint)
+                       or state.unsealed or state.checkpoint != self.checkpoint)
             everything = self.plan is None and self.read == self.topic.ends()
             if everything and not pending:
                 order.tidy()

@@ -74,6 +74,7 @@ PLACEHOLDERS: dict[tuple[str, str], Filling] = {
     ("NAME", "rollcall logs"): "keeper",
     ("NAME", "rollcall run"): "view",
     ("NAME", "rollcall access users"): "orders-reader",
+    ("NAME", "rollcall password rotate"): "view",
     ("NAME", "rollcall access denied"): "orders-reader",
     ("FILE", "rollcall access"): "wanted.yaml",
     ("FILE", "rollcall audit"): "var/state/audit/head.json",

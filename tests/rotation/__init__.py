@@ -1,0 +1,1 @@
+"""Rotation of keys and passwords, without servers."""
