@@ -235,8 +235,8 @@ class Stream:
         checkpoint = self.order.checkpoint if self.order else ""
         document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic, self.lease.number)
         self.metrics.closed(document)
-        counts = {name: n for name, n in figures.counts.items() if n}
-        self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {sum(figures.seconds.values()):.2f} s, {document['behind']} behind")
+        counts, took = {name: n for name, n in figures.counts.items() if n}, sum(figures.seconds.values())
+        self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")
         in_turn(None)
 
     def doing(self) -> str:

@@ -13,7 +13,6 @@ from pyspark.sql import types as T
 from engine.commands import Verdict
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
-from engine.settings import Settings
 from engine.spark import columns
 from engine.spark.built import built_once
 from engine.spark.keys import opened, with_ring
