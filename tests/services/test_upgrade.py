@@ -20,7 +20,7 @@ from engine.settings import Settings, load
 from engine.stores.aggregates import COLLECTIONS, Aggregates, is_ours
 from engine.stores.status import Status
 from tests.people import DATA
-from tests.services.test_backup import Held, Place, killed_while, quiet, rollcall, rows
+from tests.services.test_backup import LIMIT_S, Held, Place, killed_while, quiet, rollcall, rows
 from tests.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
@@ -99,12 +99,12 @@ def test_then_the_flow_goes_on_where_it_was(place: Place) -> None:
     people = len(rows(settings, "profiles"))
     Supervisor(settings).start("stream")
     rollcall("produce", "--source", "synthetic", "--limit", str(MORE))
-    until("newer people are rows", lambda: len(rows(settings, "profiles")) > people + MORE // 2, 200)
+    until("newer people are rows", lambda: len(rows(settings, "profiles")) > people + MORE // 2, LIMIT_S)
     assert "stream run(s)" in rollcall("migrate", code=75)
     assert "Everything agrees." in rollcall("verify")
     assert forms(settings) == {True}
     rollcall("audit", "verify")
-    rollcall("stream", "stop", "--within", "100")
+    rollcall("stream", "stop", "--within", "300")
 
 
 def test_what_a_newer_one_has_written_is_left_alone(place: Place) -> None:
