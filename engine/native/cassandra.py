@@ -45,10 +45,6 @@ BCRYPT = "cassandra.auth_bcrypt_gensalt_log2_rounds=4"
 DEFAULT = "cassandra"
 """Name and password of the superuser that every new Cassandra has."""
 
-OF_JAVA = "cassandra.disable_tcactive_openssl=true"
-"""TLS as Java speaks it: the BoringSSL that the node brings along and Java's clients, Spark among them, agree on no curve
-(WRONG_CURVE, TLS 1.3)."""
-
 DEFAULT_APPEARS_WITHIN_S = 30
 
 
@@ -84,7 +80,7 @@ def configure(settings: Settings, say: Say, host: str = HERE, options: Sequence[
         *(f"--add-opens={name}=ALL-UNNAMED" for name in OPENS),
         f"-Dcassandra.config={(run / 'cassandra.yaml').as_uri()}", f"-Dcassandra.storagedir={folder}",
         f"-Dlogback.configurationFile={run / 'logback.xml'}", "-Dcassandra-foreground=yes",
-        *(f"-D{option}" for option in (BCRYPT, *(options or SINGLE_NODE), *((OF_JAVA,) if settings.tls.on else ()))),
+        *(f"-D{option}" for option in (BCRYPT, *(options or SINGLE_NODE))),
         "-Dio.netty.tryReflectionSetAccessible=true", "-Djdk.attach.allowAttachSelf=true", "-cp", f"{jars}/*",
         "org.apache.cassandra.service.CassandraDaemon"])
 

@@ -28,6 +28,12 @@ compiled by default."""
 REDACTED = "(?i)(0x|X')[0-9a-f]{16,}'?"
 """How Spark writes a binary literal."""
 
+CIPHERS = (
+    "TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256",
+    *(f"TLS_ECDHE_{key}_WITH_AES_{size}" for key in ("ECDSA", "RSA") for size in ("256_GCM_SHA384", "128_GCM_SHA256")))
+"""Of TLS 1.3 and 1.2. The connector's own two are of TLS 1.2 and for RSA keys, without forward secrecy: ours have none of these
+keys, and the node says "no cipher suites in common"."""
+
 NO_ROWS_IN_LOGS = "-Ddatastax-java-driver.advanced.request.log-warnings=false"
 """An executor logs as its worker is set up to, and Cassandra's driver quotes the rows of a batch that the server warns of. The
 driver of Spark has a log of its own, in which no such line stands (engine/native/spark-log4j2.properties)."""
@@ -119,6 +125,7 @@ def checkpoint_options(settings: Settings) -> dict[str, str]:
 def cassandra_tls(settings: Settings, work: Path) -> dict[str, str]:
     """What the connector needs to speak TLS; nothing without. On workers of a cluster the file must be at the same path."""
     return {"spark.cassandra.connection.ssl.enabled": "true",
+            "spark.cassandra.connection.ssl.enabledAlgorithms": ",".join(CIPHERS),
             "spark.cassandra.connection.ssl.trustStore.path": str(trust.truststore(settings, work / "authorities.p12"))} \
         if settings.tls.on else {}
 

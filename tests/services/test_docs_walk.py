@@ -42,6 +42,8 @@ CODES = {
     r"rollcall publish run": {0, 65},            # 65: too few have come since the last release
     r"rollcall breach close REF": {65},          # the page: refused while something is missing
     r"rollcall alerts (list|test)": {78},        # the page: nobody is to be told yet
+    r"rollcall certs --on": {78},                # the page: while something runs
+    r"make up TLS=1": {2},                       # make's own code for that
     r"rollcall run": {1},                        # the page: `rollcall up` keeps that program already
 }
 UNTIL_CTRL_C = r"rollcall (logs \w+ --follow|stream run|retention keep|produce( --source synthetic)?( --rate 0)?$)"

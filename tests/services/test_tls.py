@@ -36,7 +36,7 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.services, pytest.mark.proof, pytest.mark.timeout(1200)]
 
-LIMIT_S = 240.0
+LIMIT_S = 420.0
 PEOPLE = 300
 PORTS = ("kafka", "controller", "cassandra", "storage", "mongo", "view", "console", "stream", "producer")
 SERVERS = ("kafka", "cassandra", "mongo")

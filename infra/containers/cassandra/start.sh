@@ -36,7 +36,6 @@ fi
 if [ -n "${TLS:-}" ]; then
     certificate="${SECRETS:-/run/secrets}/cassandra.pem" authorities="${SECRETS:-/run/secrets}/ca.crt"
     fill "$here/tls.yaml" >> "$run/cassandra.yaml"
-    nodes+=(cassandra.disable_tcactive_openssl=true)
 fi
 
 mapfile -t jvm < "$here/jvm.args"
