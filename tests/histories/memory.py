@@ -75,6 +75,11 @@ class Memory:
     dead: Counter[str] = field(default_factory=Counter)
     backup: tuple[Table, Table] | None = None
 
+    @property
+    def key(self) -> str:
+        """The name of that key. Only by chance are bytes that were sealed with a newer key the greater ones."""
+        return f"{self.ring * 37 % 100:02}"
+
     def rows(self) -> dict[str, Row]:
         return {uuid: row for uuid in self.profiles.rows if (row := row_of(uuid, self.profiles.read(uuid)))}
 
@@ -123,7 +128,7 @@ class MemoryStores:
     def __init__(self, memory: Memory, process: Process) -> None:
         self.memory, self.process = memory, process
         self.write = process.write
-        self.key = memory.ring    # which a process reads as it starts
+        self.key = memory.key    # which a process reads as it starts
 
     def state(self) -> WriterState:
         return self.memory.kept[1]
@@ -188,14 +193,16 @@ class MemoryStores:
         self.memory.profiles.put(uuid, values, timestamp)
 
     def repin(self, markers: Mapping[str, Marker], timestamp: int) -> None:
-        """As engine/spark/pins.py: reads the rows, and writes whole groups of columns of those that stand."""
+        """As engine/spark/pins.py: reads the rows, and writes whole groups of columns of those that stand; what is sealed and
+        not pinned as it was read."""
         rows = [pinned(row, markers[uuid].pins, markers[uuid].rectified) for uuid, row in self.read_rows(markers).items()]
-        self.write(*[partial(self._set_columns, row.uuid, {name: getattr(row, name) for name in PINNABLE}, timestamp)
-                     for row in rows])
+        read = {row.uuid: self.memory.profiles.read(row.uuid) or {} for row in rows}
+        self.write(*[partial(self._set_columns, row.uuid, {**{name: getattr(row, name) for name in PINNABLE}, **{
+            name: read[row.uuid][name] for name in ("key", "sealed") if name in read[row.uuid]}}, timestamp) for row in rows])
 
     def renew_keys(self) -> str:
-        self.key = self.memory.ring
-        return str(self.key)
+        self.key = self.memory.key
+        return self.key
 
     def seal_anew(self, sealing: Sealing, timestamp: int) -> Sealing:
         """As engine/stores/profiles.py: reads a portion, then writes what is sealed in rows that have an earlier key. Each

@@ -62,7 +62,7 @@ def sealed(memory: Memory) -> str:
             for record in memory.topic.ever}
     for uuid in memory.profiles.rows:
         read = memory.profiles.read(uuid) or {}
-        if rotated and read["key"] != memory.ring:
+        if rotated and read["key"] != memory.key:
             return "a row is under an earlier key"
         if read["sealed"] != said[uuid, read["source_partition"], read["source_offset"]]:
             return "a row has sealed what another record says"
@@ -84,11 +84,24 @@ def not_exact(seeds: Iterable[int]) -> dict[int, str]:
     return {seed: verdict for seed in seeds if (verdict := run(steps_of(seed))) != "exact"}
 
 
+def test_a_correction_in_the_very_turn_of_a_rotation_does_not_bring_the_old_key_back() -> None:
+    """It writes what is not corrected as it was read: with the timestamp of a portion of that turn either might win."""
+    work = Step("work", {"crash": None, "how": "killed", "luck": 0})
+
+    def command(verb: str) -> Step:
+        return Step("command", {"verb": verb, "who": 0, "pins": 0, "back": 3, "later": 1})
+    person = Step("person", {"who": 0, "elsewhere": False, "nat": "A", "gender": "female", "month": "1990-01",
+                             "domain": "x.org", "later": 1})
+    for rotations in range(1, 5):
+        before = [step for _ in range(rotations) for step in (command("reseal"), work)]
+        assert run([person, work, *before, command("reseal"), command("rectify"), work]) == "exact"
+
+
 class Deaf(MemoryStores):
     """Does not take up the new key."""
 
     def renew_keys(self) -> str:
-        return str(self.memory.ring)
+        return self.memory.key
 
 
 class Hasty(MemoryStores):
