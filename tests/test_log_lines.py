@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from app import unforeseen
 from engine import health, log_lines
-from engine.cli import PARTS, _named, app, output
+from engine.cli import PARTS, _named, _request, app, main, output
 from engine.errors import RollcallError
 from engine.logs import line
 from engine.metrics import StreamMetrics
@@ -125,6 +125,24 @@ def test_whoever_reads_a_log_reads_both_forms() -> None:
     (["--help"], ""), ([], ""), (["ada"], ""), (["alerts"], "alerts")])
 def test_a_command_is_named_without_what_it_was_given(words: list[str], wanted: str) -> None:
     assert _named(get_command(app), words) == wanted
+
+
+@pytest.mark.parametrize(("words", "wanted"), [
+    (["request", "step", "r-2026-017", "erase"], "r-2026-017"), (["request", "log", "ada@example.org"], ""),
+    (["request", "note", "--base", "2", "r-2026-1234", "see r-2026-001"], "r-2026-1234"), (["erase", "r-2026-017"], "")])
+def test_a_command_about_a_request_says_which(words: list[str], wanted: str) -> None:
+    assert _request(_named(get_command(app), words), words) == wanted
+
+
+def test_what_a_command_logs_is_about_its_request(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("ROLLCALL_LOGS__FORM", "json")
+    monkeypatch.setattr("engine.cli.request._opened", lambda _: output.log("looking"))
+    monkeypatch.setattr("engine.cli.discreet", lambda: None)    # what it does to this process would stay
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    monkeypatch.setattr("sys.argv", ["rollcall", "request", "note", "r-2026-017", "asked the archive"])
+    with pytest.raises(TypeError):    # nothing was opened
+        main()
+    assert said(capsys.readouterr().out)["request"] == "r-2026-017"
 
 
 def test_programs_are_commands_that_exist() -> None:

@@ -42,12 +42,13 @@ from engine.cli import (
 )
 from engine.cli.output import complain, log
 from engine.errors import FOR_A_PERSON, RollcallError, SettingsInvalid
-from engine.log_lines import begin
+from engine.log_lines import about, begin
 from engine.logs import discreet
 from engine.machine import folders
 from engine.settings import Settings, load, outer_environment
 from engine.supervisord import BELIEVED_AFTER_S, PROGRAMS
 from governance.free_text import scrubbed
+from governance.requests.request import REF
 
 INTERRUPTED = 130
 NOBODY_READS = 1
@@ -81,7 +82,8 @@ def main() -> None:
             command = get_command(app)
             settings, name = _settings(), _named(command, sys.argv[1:])
             begin(settings.logs.form if settings else "text", PARTS.get(name, "rollcall"), name)
-            command()    # called by itself, typer would set a hook of its own for what nobody foresaw
+            with about(_request(name, sys.argv[1:])):
+                command()    # called by itself, typer would set a hook of its own for what nobody foresaw
         finally:
             sys.stdout.flush()    # while an error of it can still be said
     except RollcallError as error:
@@ -105,6 +107,11 @@ def _named(command: Any, words: Sequence[str]) -> str:
     """The command that these words give, without what is given to it: that may be somebody's name."""
     inner = getattr(command, "commands", {}).get(words[0]) if words else None
     return f"{words[0]} {_named(inner, words[1:])}".rstrip() if inner else ""
+
+
+def _request(name: str, words: Sequence[str]) -> str:
+    """The request that a command is about, by the form of its number; empty where it is about none."""
+    return next(filter(REF.fullmatch, words), "") if name.startswith("request ") else ""
 
 
 def _end(error: RollcallError) -> NoReturn:
