@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from engine import secrets
 from engine.errors import SettingsInvalid, SignInRefused, StoreAway
 from engine.processes import PROGRAMS, SERVERS, Status, Supervisor
+from engine.provision import cassandra
 from engine.rotation import passwords
 from engine.rotation.passwords import System, of_ours, require_ours, usable
 from engine.settings import Settings
@@ -40,7 +41,7 @@ def known(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Words:
         return System(real[name].users, signs_in, set_password)
 
     monkeypatch.setattr(passwords, "systems", lambda _: {name: fake(name) for name in real})
-    monkeypatch.setattr(passwords.cassandra, "signs_in", fake("cassandra").signs_in)
+    monkeypatch.setattr(cassandra, "signs_in", fake("cassandra").signs_in)
     monkeypatch.setattr(Supervisor, "status", lambda _: {
         name: Status(name, "stopped") for name in (*SERVERS, *PROGRAMS)})
     return words
@@ -102,7 +103,7 @@ def test_one_that_breaks_off_goes_on_with_the_same(settings: Settings, known: Wo
     assert secrets.password(settings, principal) == before, "its file is the last to change"
     word = secrets.next_password(settings, principal)
     with usable(settings, [principal]):
-        assert passwords.cassandra.signs_in(settings, principal), "the audit is written as governance"
+        assert cassandra.signs_in(settings, principal), "the audit is written as governance"
     mended()
     said: list[str] = []
     with usable(settings, [principal]):
