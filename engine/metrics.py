@@ -111,7 +111,8 @@ class StreamMetrics(Metrics):
         "new": ("rows_new", "Rows of new people."),
         "changed": ("rows_changed", "Rows that were changed."),
         "deleted": ("rows_deleted", "Rows that were deleted."),
-        "commands": ("commands", "Commands carried out.")}
+        "commands": ("commands", "Commands carried out."),
+        "sealed": ("rows_sealed", "Rows that were sealed anew after a rotation of keys.")}
     """Count of a turn (engine/writer/write_order.py, Figures) -> its metric, and what that is."""
 
     def __init__(self) -> None:
