@@ -83,6 +83,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.cassandra.concurrent.reads": "512",
         "spark.cassandra.query.retry.count": "3",
         "spark.sql.streaming.stopTimeout": "60s",
+        **checkpoint_options(settings),
         **cluster_options(settings),
     }
     sign_in(settings, work)
@@ -102,6 +103,15 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
     spark.conf.set("spark.cassandra.auth.username", signed_in.name)
     spark.conf.set("spark.cassandra.auth.password", signed_in.password.get_secret_value())
     return spark
+
+
+def checkpoint_options(settings: Settings) -> dict[str, str]:
+    """On this machine's own files: what Spark takes by default starts `readlink` and `chmod` several times a batch.
+    Two who write one checkpoint, whom the default tells apart on any file system, the lease keeps apart."""
+    if not settings.checkpoint_url.startswith("file:"):
+        return {}
+    return {"spark.sql.streaming.checkpointFileManagerClass":
+            "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"}
 
 
 def cluster_options(settings: Settings) -> dict[str, str]:
