@@ -2,6 +2,7 @@
 is not good is refused by each client, with what is wrong."""
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -20,10 +21,10 @@ import psutil
 import pytest
 
 from bench.installation import settings_toml
-from engine import health
+from engine import health, secrets
 from engine import stack as stacks
 from engine.clients import cassandra_session, kafka_admin, mapped, mongo_client
-from engine.errors import CertificateRefused, RollcallError
+from engine.errors import CertificateRefused, RollcallError, SignInRefused, StoreAway
 from engine.processes import Supervisor, left_over
 from engine.settings import CLONE, Settings, load
 from engine.spark import failures
@@ -40,6 +41,11 @@ LIMIT_S = 420.0
 PEOPLE = 300
 PORTS = ("kafka", "controller", "cassandra", "storage", "mongo", "view", "console", "stream", "producer")
 SERVERS = ("kafka", "cassandra", "mongo")
+
+GOOD_FOR = timedelta(seconds=150)
+"""Of a certificate that ends while its server runs: as long as all three take to start on a busy machine."""
+UNNAMED = "127.1"
+"""127.0.0.1, written so that no certificate is for it."""
 
 HTTP = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 API_VERSIONS = struct.pack(">ihhih5s", 15, 18, 0, 7, 5, b"plain")
@@ -71,7 +77,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of an installation that is up, with TLS and with people; with the tests it ends."""
     home = tmp_path_factory.mktemp("tls")
     (home / "settings.toml").write_text(settings_toml(
-        producer={"source": "synthetic", "rate": 50.0}, stream={"lease_s": 5.0}))
+        producer={"source": "synthetic", "rate": 20.0}, stream={"lease_s": 5.0}))
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("ROLLCALL_") and name != "ROLLCALL_CACHE"]:
             patch.delenv(name)
@@ -139,7 +145,7 @@ def test_people_flow_and_verify_agrees(home: Path, proof: Proof) -> None:
     said = rollcall("verify")
     assert "Everything agrees." in said
     rollcall("status")
-    proof.add("verify", users=users(settings), said=said[-200:])
+    proof.add("verify", users=users(settings), agrees=True)
 
 
 def test_each_client_gets_in_and_sees_who_it_is(home: Path) -> None:
@@ -168,7 +174,7 @@ def test_no_port_is_open_beside_those_that_were_looked_at(home: Path) -> None:
     found = {connection.laddr.port: servers.get(connection.pid or 0, "") for connection in psutil.net_connections("tcp")
              if connection.status == psutil.CONN_LISTEN and connection.pid in pids and connection.laddr}
     known = {place(settings, name) for name in PORTS}
-    spark = {port for port, command in found.items() if "pyspark" in command or "org.apache.spark" in command}
+    spark = {port for port, command in found.items() if re.search(r"pyspark|org\.apache\.spark|stream run", command)}
     assert known <= found.keys()
     assert found.keys() - known == spark - known, "what Spark's Python and Java say to each other stays on this machine, plain"
 
@@ -218,19 +224,28 @@ def spoilt(home: Path) -> Iterator[Settings]:
     stacks.servers_up(settings, quiet)
 
 
-def started_with(settings: Settings, left: timedelta | None = None, host: str = "") -> None:
-    """Starts the servers again with certificates that end so long from now, or are for this host alone."""
+def started_with(settings: Settings, *servers: str, left: timedelta | None = None, host: str = "") -> None:
+    """Starts servers again with certificates that end so long from now, or are for this host alone."""
     supervisor = Supervisor(settings)
-    supervisor.stop(*SERVERS)
+    supervisor.stop(*servers)
     with pytest.MonkeyPatch.context() as patch:
         if host:
             patch.setattr(authority, "hosts", lambda *_: frozenset({host}))
-        for name in SERVERS:
+        for name in servers:
             since = datetime.now(UTC) + (left - timedelta(days=settings.tls.days) if left else timedelta())
             authority._sign(settings, name, since)
-    supervisor.start(*SERVERS)
-    for name in ("cassandra", "mongo", "kafka"):
+    supervisor.start(*servers)
+    for name in servers:
         until(f"{name} shows its certificate", partial(shown, settings, name), LIMIT_S)
+
+
+def signs_in(settings: Settings, server: str) -> bool:
+    """Whether a server is so far that it answers us."""
+    try:
+        asked(settings, server)
+    except (StoreAway, SignInRefused):
+        return False
+    return True
 
 
 def shown(settings: Settings, name: str, trusting: ssl.SSLContext | None = None) -> bool:
@@ -254,7 +269,12 @@ def by_spark(settings: Settings, doing: str, read: Any) -> str:
 
 
 def test_what_has_ended_and_what_is_for_another_host_is_refused_by_each_client(spoilt: Settings, proof: Proof) -> None:
-    started_with(spoilt, left=-timedelta(days=1))
+    # of Kafka one that has ended already could not be tried: its broker is a client of its controller, and does not start
+    started_with(spoilt, *SERVERS, left=GOOD_FOR)
+    for server in SERVERS:
+        until(f"{server} lets us sign in", partial(signs_in, spoilt, server), LIMIT_S, 1)
+    ends = max(one.ends for one in authority.kept(spoilt) if one.name in SERVERS)
+    until("they have ended", lambda: datetime.now(UTC) > ends, GOOD_FOR.total_seconds() + 5, 1)
     for server in SERVERS:
         with pytest.raises(CertificateRefused, match="its certificate has ended") as error:
             asked(spoilt, server)
@@ -263,15 +283,20 @@ def test_what_has_ended_and_what_is_for_another_host_is_refused_by_each_client(s
     assert "NOT  kafka" in (said := rollcall("status", code=1))
     assert "its certificate has ended" in said
 
-    started_with(spoilt, host="192.0.2.1")
+    started_with(spoilt, "kafka")
+    started_with(spoilt, "cassandra", "mongo", host="192.0.2.1")
+    # Kafka is asked under a name that its certificate lacks, for the same reason
+    elsewhere = spoilt.model_copy(update={"kafka_bootstrap": f"{UNNAMED}:{spoilt.kafka.port}"})
+    until("Kafka lets us sign in", partial(signs_in, spoilt, "kafka"), LIMIT_S, 1)
+    (elsewhere.secrets / "kafka.admin").write_text(f"provision\n{secrets.password(spoilt, 'provision').get_secret_value()}\n")
     for server in SERVERS:
         with pytest.raises(CertificateRefused, match="for another host") as error:
-            asked(spoilt, server)
+            asked(elsewhere, server)
         proof.add(f"another host {server}", says=str(error.value))
     spark = spark_session(spoilt, "verify", "tls")
     try:
         table = spark.read.format(CASSANDRA).options(**cassandra_table(spoilt, "profiles"))
-        topic = spark.read.format("kafka").options(**kafka_options(spoilt, "verify")).option("subscribe", spoilt.kafka.topic)
+        topic = spark.read.format("kafka").options(**kafka_options(elsewhere, "verify")).option("subscribe", spoilt.kafka.topic)
         by_java = {"cassandra": by_spark(spoilt, "reading rows", lambda: table.load().count()),
                    "kafka": by_spark(spoilt, "reading the topic", lambda: topic.load().count())}
     finally:
@@ -296,4 +321,4 @@ def test_a_start_renews_what_ends_soon_and_then_all_is_well(home: Path, proof: P
     assert "its certificate ends" not in rollcall("status")
     verified = rollcall("verify")
     assert "Everything agrees." in verified
-    proof.add("renewed by a start", said=verified[-120:])
+    proof.add("renewed by a start", agrees=True)
