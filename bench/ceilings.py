@@ -110,7 +110,7 @@ class Ceilings:
         first = F.element_at(F.create_map(*[F.lit(item) for place, start in self._start.items()
                                             for item in (int(place), start)]), F.col("source_partition"))
         batch = made.where((F.col("source_offset") - first).between(number * each, (number + 1) * each - 1))
-        cells = {Cell(row.collection, row.document, row.gender, row.month): row.n for row in counted_cells(batch).collect()}
+        cells = counted_cells(batch)
         people = sum(n for cell, n in cells.items() if cell.collection == DOMAINS)
         if not self._new:
             cells = {cell: (n % 3 - 1 if cell.collection == DOMAINS else 0) for cell, n in cells.items()}

@@ -31,14 +31,13 @@ from engine.errors import (
 from engine.log_lines import in_turn
 from engine.metrics import StreamMetrics
 from engine.outage import Outage
-from engine.person import NATIONALITIES, Cell
+from engine.person import NATIONALITIES
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark.batch import SparkBatch, Surroundings
-from engine.spark.decisions import counted_cells
+from engine.spark.batch import SparkBatch, Surroundings, recounted
 from engine.spark.failures import FAILURES, translated, unforeseen
 from engine.spark.pins import repin
-from engine.spark.session import CASSANDRA, cassandra_table, kafka_options, spark_session
+from engine.spark.session import kafka_options, spark_session
 from engine.spark.watchdog import Watchdog
 from engine.stopping import Stopping, StopRequested
 from engine.stores.dead_letters import DeadLetters
@@ -57,6 +56,8 @@ PATIENCE_WITH_SPARK_S = 15.0    # how long an open batch turn is left to Spark b
 QUIET_S = 1.0                   # how long Spark must have rested before commands are served without it
 LOG_LINE_S = 60.0
 RECORD_WITHIN_S = 2.0           # how long the note for `rollcall status` may take
+LEARNT_FROM = 500               # records of a turn from which on it pays to know who has a row
+ONE_TASK = 2_000                # records of a turn below which a second task costs more than it saves
 
 
 class Stream:
@@ -73,7 +74,7 @@ class Stream:
         self.running: tuple[str, datetime] | None = None
         self.last_line = time.monotonic()
         self.quiet_since = 0.0
-        self.stood = 0
+        self.stood, self.read = 0, ONE_TASK    # records of the turn before
         self.unsure_since = None if lease.clean else fenced    # of others' writes, until this stream has waited for them
         outage.again = self.afresh
         metrics.running = lambda: self.running
@@ -109,7 +110,8 @@ class Stream:
                 try:
                     figures, ends, synthetic = self.outage.through(partial(self.attempt, raw, number))
                     self.outage.through(partial(self.close_turn, figures, ends, synthetic))
-                    if figures.counts["read"] >= self.settings.stream.max_offsets_per_trigger // 2:    # it is behind
+                    self.read = figures.counts["read"]
+                    if self.read >= LEARNT_FROM:
                         self.stores.known.learn(self.stores.profiles, self.say)
                 finally:
                     self.running = None    # whatever ended it: a stop must not be told of a batch that is over
@@ -121,7 +123,8 @@ class Stream:
 
     def attempt(self, raw: DataFrame, number: int) -> tuple[Figures, dict[str, int], bool]:
         """One attempt at a batch's turn: its figures, where its records end by partition, whether they are synthetic."""
-        batch = SparkBatch(self.around, raw, number)
+        # as if it were as many as in the turn before: how many there are is known when they were read
+        batch = SparkBatch(self.around, raw.coalesce(1) if self.read < ONE_TASK else raw, number)
         try:
             return self.do_turn(batch), batch.ends, batch.synthetic
         except Exception:
@@ -280,7 +283,7 @@ def run(settings: Settings, say: Say, metrics: StreamMetrics) -> None:
             spark = spark_session(settings, "stream", "stream", role)
             letters = DeadLetters(settings, "stream", keys)
             stores = outage.through(lambda: StreamStores(settings, keys, session, database, lease, letters,
-                                                         lambda: recounted(settings, spark),
+                                                         partial(recounted, settings, spark),
                                                          partial(repin, settings, spark, keys)))
             stream = Stream(settings, keys, spark, stores, lease, outage, say, fenced, metrics)
             stopping.doing = stream.doing
@@ -392,9 +395,3 @@ def failed(stream: Stream, error: BaseException) -> RollcallError:
         stream.say(f"the query failed:\n{unforeseen(error)}")
     return ServerFailed(f"A batch failed ({type(error).__name__}); its turn stays open and is resumed at the next start. "
                         "The log of the stream has the details: `rollcall logs stream`.")
-
-
-def recounted(settings: Settings, spark: SparkSession) -> dict[Cell, int]:
-    """A count over all rows that are counted."""
-    table = spark.read.format(CASSANDRA).options(**cassandra_table(settings, "profiles")).load()
-    return {Cell(row.collection, row.document, row.gender, row.month): row.n for row in counted_cells(table).collect()}

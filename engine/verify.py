@@ -195,8 +195,7 @@ def _about_erased(taken: Taken, keys: KeyRing) -> set[str]:
 
 
 def _aggregates_against_rows(taken: Taken, report: Report) -> list[Finding]:
-    want = {Cell(row.collection, row.document, row.gender, row.month): row.n
-            for row in counted_cells(taken.profiles).collect()}
+    want = counted_cells(taken.profiles)
     have = taken.cells
     report.documents = len({(cell.collection, cell.document) for cell in have})
     wrong = [Finding(_place(cell), f"the document says {have.get(cell, 0)}, the rows {want.get(cell, 0)}")

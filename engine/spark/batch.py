@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.storagelevel import StorageLevel
@@ -30,6 +30,7 @@ from engine.spark.decisions import (
     alone,
     beside,
     corrected,
+    counted_cells,
     decided,
     deltas,
     newest,
@@ -268,6 +269,11 @@ def _keys() -> list[Column]:
     """What stands for the people and their tokens in engine/stores/known.py."""
     return [F.collect_list(F.conv(_digits(name), 16, 10).cast("bigint")).alias(alias)
             for name, alias in (("person_uuid", "uuids"), ("suppression", "tokens"))]
+
+
+def recounted(settings: Settings, spark: SparkSession) -> dict[Cell, int]:
+    """A count over all rows that are counted."""
+    return counted_cells(spark.read.format(CASSANDRA).options(**cassandra_table(settings, "profiles")).load())
 
 
 def rows(taken: DataFrame, keys: KeyRing, pinned: bool = False) -> DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from engine.commands import Verdict
-from engine.person import ARRIVALS, DOMAINS, NATIONALITIES
+from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.sealing import KeyRing
 from engine.spark import columns
 from engine.spark.built import built_once
@@ -215,9 +215,10 @@ def _changes() -> tuple[Column, ...]:
                 _cell(FIGURES, F.lit("barred"), F.col("barred_records"))))
 
 
-def counted_cells(profiles: DataFrame) -> DataFrame:
+def counted_cells(profiles: DataFrame) -> dict[Cell, int]:
     """A count over all rows that are counted: the recount, and what verify compares the aggregates with."""
-    return _summed(profiles.where("counted"), _cells("", 1))
+    found = _summed(profiles.where("counted"), _cells("", 1)).collect()
+    return {Cell(row.collection, row.document, row.gender, row.month): row.n for row in found}
 
 
 def _summed(people: DataFrame, *cells: Column) -> DataFrame:

@@ -91,6 +91,7 @@ def spark_session(settings: Settings, principal: str, name: str, role: Role | No
         "spark.cassandra.query.retry.count": "3",
         "spark.sql.streaming.stopTimeout": "60s",
         **cassandra_tls(settings, work),
+        **checkpoint_options(settings),
         **cluster_options(settings),
     }
     sign_in(settings, work)
@@ -124,6 +125,15 @@ def host_checked(settings: Settings) -> tuple[str, ...]:
     """Options of Java. The connector (3.5.1) tells its driver not to look whether a certificate is for the host that it asked;
     the driver takes a property of Java before what it is told."""
     return ("-Ddatastax-java-driver.advanced.ssl-engine-factory.hostname-validation=true",) if settings.tls.on else ()
+
+
+def checkpoint_options(settings: Settings) -> dict[str, str]:
+    """On this machine's own files: what Spark takes by default starts `readlink` and `chmod` several times a batch.
+    Two who write one checkpoint, whom the default tells apart on any file system, the lease keeps apart."""
+    if not settings.checkpoint_url.startswith("file:"):
+        return {}
+    return {"spark.sql.streaming.checkpointFileManagerClass":
+            "org.apache.spark.sql.execution.streaming.FileSystemBasedCheckpointFileManager"}
 
 
 def cluster_options(settings: Settings) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Who may stand in Cassandra: what is not known here surely has no row or marker, and need not be asked for.
 
 Only the one writer can know this: rows and markers come by its turns alone. It learns who stands already by one look at both
-tables, taken beside its turns when it is behind; from the moment the look begins it notes whom its turns write. Whoever goes
-stays known, for being known costs no more than a question.
+tables, taken beside its turns once many come at a time; from the moment the look begins it notes whom its turns write.
+Whoever goes stays known, for being known costs no more than a question.
 """
 
 import threading

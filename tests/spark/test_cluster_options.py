@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.settings import Settings, Spark
-from engine.spark.session import NO_ROWS_IN_LOGS, cluster_options, sign_in
+from engine.settings import Settings, Spark, Stream
+from engine.spark.session import NO_ROWS_IN_LOGS, checkpoint_options, cluster_options, sign_in
 
 
 def on(settings: Settings, **spark: object) -> Settings:
@@ -24,6 +24,12 @@ def test_executors_have_the_memory_and_the_cores_of_the_settings(settings: Setti
     assert (told["spark.executor.memory"], told["spark.cores.max"]) == ("3g", "6")
     assert NO_ROWS_IN_LOGS in told["spark.executor.extraJavaOptions"], "make proof-cluster found rows in an executor's log"
     assert "spark.cores.max" not in cluster_options(on(settings, master="spark://m:7077"))
+
+
+def test_a_checkpoint_of_this_machine_is_written_without_programs_and_another_as_spark_does(settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"stream": Stream(checkpoint="hdfs://there/checkpoint")})
+    assert checkpoint_options(elsewhere) == {}
+    assert "FileSystemBased" in str(checkpoint_options(settings))
 
 
 def test_the_secret_of_a_cluster_stands_in_a_file_of_its_owner(
