@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-rotation proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
+.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-rotation proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -21,20 +21,15 @@ down: $(READY) ## end every process; no data is lost
 status: $(READY) ## every hop of the flow at a glance
 	@$(BIN)/rollcall status
 
-test: lint ## lint, types and every test, the real systems included
-	@$(BIN)/rollcall fetch
-	@$(MAKE) --no-print-directory --keep-going --jobs=$(words $(LANES)) $(LANES:%=test-%)
+# Two runs side by side, each with servers of its own (2 GiB); the tests of a file stay together.
+SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
 
-# Two runs side by side, each with servers of its own: tests of the real systems wait for most of their time. Each line of
-# what a run says begins with its name.
-LANES := flow rest
-TESTS_flow := tests/services/test_[a-q]*.py tests/services/test_re*.py
-TESTS_rest := tests $(TESTS_flow:%=--ignore-glob="$(CURDIR)/%")
-$(LANES:%=test-%): test-%: $(READY)
-	@$(BIN)/pytest --durations=25 --durations-min=10 --color=no $(TESTS_$*) 2>&1 | sed -u 's/^/$*: /'
+test: lint ## lint, types and every test, the real systems included; the long forms are proofs
+	@$(BIN)/rollcall fetch
+	@$(BIN)/pytest $(SIDE_BY_SIDE) --durations=25 --durations-min=10 --color=no
 
 test-quick: $(READY) ## the tests that need neither servers nor a browser, the long ones left out
-	$(BIN)/pytest -m "not services and not browser and not long"
+	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not services and not browser and not long"
 
 screens: $(READY) ## every page of the console and the view as a picture, light and dark, wide and narrow, into docs/screens
 	$(BIN)/pytest tests/browser/test_pages_browser.py tests/browser/test_view_browser.py --screens docs/screens

@@ -152,7 +152,7 @@ def every(*services: str, name: str, old: str, new: str) -> Callable[[dict[str, 
     lambda compose: compose["networks"].update(metrics={}),
     lambda compose: compose["networks"]["edge"]["ipam"].update(config=[{"subnet": "172.30.84.0/24"}]),
     lambda compose: compose["volumes"].pop("mongo"),
-], ids=str)
+])
 def test_a_change_of_the_file_is_noticed(change: Callable[[dict[str, Any]], None]) -> None:
     compose = read()
     change(compose)
@@ -201,7 +201,7 @@ def test_whatever_a_service_says_is_compared_or_named_here() -> None:
     lambda one: replace(one, waits={**one.waits, "kafka": 120}),
     lambda one: replace(one, versions={**one.versions, "kafka": "4.4.0"}),
     lambda one: replace(one, versions={**one.versions, "app": "0.2.0"}),
-], ids=str)
+])
 def test_a_change_of_the_native_stack_is_noticed(change: Callable[[Native], Native]) -> None:
     assert disagreements(FILE, change(native()))
 

@@ -199,6 +199,7 @@ def asked() -> Any:
     return module
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["producer", "stream", "keeper"])
 def test_a_program_is_asked_with_the_passwords_its_container_has(name: str, tmp_path: Path,
                                                                  monkeypatch: pytest.MonkeyPatch) -> None:

@@ -279,6 +279,7 @@ def waiting(request: pytest.FixtureRequest, settings: Settings) -> Iterator[tupl
         process.wait()
 
 
+@pytest.mark.long
 def test_a_program_tells_what_it_waits_for_whatever_is_away(
         waiting: tuple[str, str, subprocess.Popen[bytes], int]) -> None:
     program, system, process, port = waiting

@@ -23,7 +23,7 @@ from engine.processes import SERVERS, Supervisor, left_over
 from engine.settings import CLONE, Settings, load
 from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 
 
 class Home:

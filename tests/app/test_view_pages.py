@@ -24,8 +24,10 @@ DUE = {"at": (now := datetime.now(UTC)), "counted_at": now, "next_at": now + tim
 CURRENT, NEXT = FIRST.model_copy(update=DUE), SECOND.model_copy(update=DUE)
 
 ALLOWED = {"engine", "engine.addresses", "engine.alerts", "engine.alerts.section", "engine.errors", "engine.log_lines",
+           "engine.migrations", "engine.migrations.settings_form", "engine.migrations.step",
            "engine.mongo", "engine.secrets", "engine.section", "engine.settings",
-           "engine.stores", "engine.stores.schema", "governance"}
+           "engine.stores", "engine.stores.schema", "engine.tls", "engine.tls.authority", "engine.tls.section",
+           "engine.tls.trust", "governance"}
 ALSO_ALLOWED = ("app.public", "governance.disclosure")
 DRIVERS = {"cassandra", "kafka", "pyspark", "streamlit", "faker"}
 LOOK = """

@@ -19,6 +19,8 @@ from engine.sources import Item
 from tests.people import generated
 from tests.plain_spark import plain_spark
 
+pytestmark = pytest.mark.long
+
 VALUES = [judged(Item("", one)).value.decode() for one in generated()[:50]]
 
 

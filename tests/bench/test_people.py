@@ -16,6 +16,7 @@ from engine.sources.synthetic import changed, made
 from tests.people import generated
 from tests.plain_spark import plain_spark
 
+pytestmark = pytest.mark.long
 TEMPLATES = 40
 
 

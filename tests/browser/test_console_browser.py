@@ -240,6 +240,7 @@ def test_a_page_whose_store_stops_stays_says_since_when_and_heals(console: Insta
     expect(page.get_by_text(whole).first).to_be_visible(timeout=HEALED_WITHIN_MS)
 
 
+@pytest.mark.proof
 def test_while_cassandra_is_away_who_is_signed_in_stops_what_runs_and_nothing_is_revealed(
         console: Installed, browser: Browser) -> None:
     who, began = someone(console), datetime.now(UTC)

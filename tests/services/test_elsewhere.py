@@ -148,6 +148,7 @@ def test_3_provisioning_is_a_command_and_the_second_time_changes_nothing(second:
     assert not (second.home / "data").exists(), "it has no server"
 
 
+@pytest.mark.proof
 def test_4_people_flow_through_it_and_the_first_ones_servers_are_neither_started_nor_stopped(second: Second) -> None:
     before = running(second.first)
     assert all(before.values())

@@ -57,6 +57,7 @@ def test_the_producer_leaves_the_person_out_by_itself(flow: Flow) -> None:
     assert (said["sent"], said["erased_skipped"]) == (114, 1)
 
 
+@pytest.mark.proof
 def test_a_repeat_in_the_same_batch_as_the_command_stays_out(flow: Flow) -> None:
     flow.quiet()    # so that no batch is planned already
     assert flow.stop() == 0
@@ -75,6 +76,7 @@ def test_a_repeat_in_the_same_batch_as_the_command_stays_out(flow: Flow) -> None
     assert users(flow) == 112
 
 
+@pytest.mark.proof
 def test_what_is_no_person_and_theirs_becomes_no_letter_and_what_is_another_persons_does(flow: Flow, tmp_path: Path) -> None:
     before, theirs, other = flow.documents("batches"), captured("1.4")[0], captured("1.4")[5]
     bad, others_bad = json.dumps({**theirs, "gender": "NONE"}).encode(), json.dumps({**other, "gender": "NONE"}).encode()
@@ -108,6 +110,7 @@ def test_verify_names_a_letter_of_somebody_who_is_erased(flow: Flow) -> None:
         letters.close()
 
 
+@pytest.mark.proof
 def test_a_lost_checkpoint_does_not_bring_anybody_back(flow: Flow) -> None:
     assert flow.stop() == 0
     flow.forget_place()
@@ -118,6 +121,7 @@ def test_a_lost_checkpoint_does_not_bring_anybody_back(flow: Flow) -> None:
     assert flow.verified().erased == 3
 
 
+@pytest.mark.proof
 def test_after_a_lift_only_newer_records_count(flow: Flow) -> None:
     assert flow.stop() == 0
     flow.forget_place()    # its old records are read again, and do not count

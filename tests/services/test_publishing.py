@@ -239,6 +239,7 @@ def test_a_withdrawn_snapshot_is_marked_and_still_counts_as_seen(there: Publishe
     assert there.published().number == newest + 1, "tested against it, too"
 
 
+@pytest.mark.proof
 def test_a_snapshot_that_another_hand_has_altered_is_named(there: Published) -> None:
     """With the view's own password: on FerretDB it may write them."""
     before = there.documents()

@@ -263,6 +263,7 @@ def test_a_claim_that_no_redrive_of_ours_made_overwrites_nobodys_letter(flow: Fl
     assert json.loads(found[place].value)["login"]["uuid"] == uuid(7, 1)
 
 
+@pytest.mark.proof
 def test_who_is_erased_stays_so_and_the_letter_stays(flow: Flow) -> None:
     append(flow, [marred(person(8, number)) for number in (1, 2)])
     flow.quiet()
@@ -277,6 +278,7 @@ def test_who_is_erased_stays_so_and_the_letter_stays(flow: Flow) -> None:
     assert uuid(8, 2).encode() in left.value
 
 
+@pytest.mark.proof
 def test_discarded_letters_are_gone_and_stay_gone_when_the_topic_is_read_again(flow: Flow) -> None:
     append(flow, [(uuid(9, number), json.dumps(person(9, number, nat="canary", phone=uuid(9, 1))).encode())
                   for number in range(3)])
@@ -362,6 +364,7 @@ def test_a_redrive_that_the_stream_does_not_answer_changes_nothing_and_says_so(f
     assert said["counts"] == {ACCEPTED: 1}
 
 
+@pytest.mark.proof
 def test_a_letter_under_way_is_not_discarded_until_a_redrive_has_ended_it(flow: Flow) -> None:
     append(flow, [marred(person(13, number)) for number in (1, 2)])
     flow.quiet()

@@ -162,6 +162,7 @@ def test_an_erasure_says_what_each_store_holds(flow: Flow, stack: Settings) -> N
     assert held(stack, flow, KEPT, "Quetzal")
 
 
+@pytest.mark.proof
 def test_after_the_bound_of_the_topic_nobody_finds_a_value_of_theirs(flow: Flow, stack: Settings) -> None:
     flow.until("the topics are compacted", lambda: compacted(flow), 240)
     proof = erase(flow)
@@ -201,6 +202,7 @@ def written_over(flow: Flow) -> None:
         collection.drop()
 
 
+@pytest.mark.proof
 def test_a_bad_record_of_theirs_that_comes_after_the_proof_goes_by_itself(flow: Flow, stack: Settings, tmp_path: Path) -> None:
     bad = {**canary(ERASED, "Zanzibar"), "gender": "NONE"}
     flow.send(ERASED.encode(), json.dumps(bad).encode())
@@ -212,6 +214,7 @@ def test_a_bad_record_of_theirs_that_comes_after_the_proof_goes_by_itself(flow: 
     assert gone(stack, flow, 240) == {}    # nobody has run an erasure again
 
 
+@pytest.mark.proof
 def test_neither_a_replay_nor_the_seed_nor_a_restored_copy_brings_them_back(flow: Flow, stack: Settings, seed: Path) -> None:
     assert flow.stop() == 0
     flow.forget_place()
@@ -246,6 +249,7 @@ def put_back(stack: Settings, flow: Flow) -> None:
         run("clearsnapshot", "-t", "before", keyspace)
 
 
+@pytest.mark.proof
 def test_what_came_under_another_key_is_compacted_under_it(flow: Flow, stack: Settings) -> None:
     flow.send(b"nobody", json.dumps(canary(ERASED, "Zanzibar")).encode())
     flow.quiet()
@@ -261,6 +265,7 @@ def test_what_came_under_another_key_is_compacted_under_it(flow: Flow, stack: Se
     assert gone(stack, flow, 120) == {}
 
 
+@pytest.mark.proof
 def test_an_e_mail_alone_finds_a_letter_and_a_record(flow: Flow) -> None:
     letters, other = dead_letters.DeadLetters(flow.settings, "producer", flow.keys), "another@canary-mail.example"
     letters.put("people.jsonl:7", "bad", {**canary(KEPT, "Quetzal"), "email": other}, datetime.now(UTC).isoformat())

@@ -119,6 +119,7 @@ def test_the_pii_key_is_rotated_while_somebody_reads_and_stream_and_command_are_
         flow.keys.open_column(uuid, "phone", box)
 
 
+@pytest.mark.proof
 def test_people_who_come_at_once_have_the_new_key_and_a_second_rotation_another(flow: Flow) -> None:
     new = send(flow, PEOPLE + LATER)
     flow.quiet()
@@ -132,6 +133,7 @@ def test_people_who_come_at_once_have_the_new_key_and_a_second_rotation_another(
     flow.verified()
 
 
+@pytest.mark.proof
 def test_the_key_of_email_tokens_is_rotated_and_people_are_found_meanwhile(flow: Flow) -> None:
     person = generated()[0]
     uuid, email = person["login"]["uuid"], person["email"]
@@ -158,6 +160,7 @@ def test_the_key_of_email_tokens_is_rotated_and_people_are_found_meanwhile(flow:
     flow.verified()
 
 
+@pytest.mark.proof
 def test_a_row_that_came_back_under_the_old_key_keeps_it_in_the_ring_until_it_is_sealed_anew(flow: Flow) -> None:
     """As of a restore of Cassandra alone: the walk of the writer's state says that all is done."""
     old = load_keys(flow.settings)
@@ -193,6 +196,7 @@ def knows(settings: Settings, server: str, principal: str, word: SecretStr) -> b
         return passwords.systems(settings)[server].signs_in(settings, principal)
 
 
+@pytest.mark.proof
 def test_a_password_is_exchanged_everywhere_and_what_uses_it_starts_again(flow: Flow) -> None:
     flow.stop()
     supervisor = flow.supervised()

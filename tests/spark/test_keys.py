@@ -27,6 +27,8 @@ from tests.governance.test_masking import HARD
 from tests.people import captured, generated
 from tests.plain_spark import plain_spark
 
+pytestmark = pytest.mark.long
+
 UUID = "9a723211-0e87-41f1-b1e4-ed1a15226b80"
 
 

@@ -10,6 +10,8 @@ from pyspark.sql import SparkSession
 from engine.spark.watchdog import Watchdog
 from tests.plain_spark import plain_spark
 
+pytestmark = pytest.mark.long
+
 TURN = "batch 7"
 WAITS = "LinkedBlockingQueue.take"
 """Where some thread of Spark's Java always waits."""
