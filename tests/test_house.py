@@ -134,6 +134,18 @@ def test_make_targets_say_what_they_do(line: str) -> None:
     assert re.search(r" ## \S", line), f"{line!r} has no `## text` for make help"
 
 
+def in_proofs() -> set[str]:
+    """The files of tests that a proof of the Makefile runs."""
+    recipe = re.sub(r"\$\(addprefix (\S+),([^)]*)\)", lambda found: " ".join(found[1] + name for name in found[2].split()),
+                    (CLONE / "Makefile").read_text())
+    return set(re.findall(r"tests/\S+\.py", " ".join(line for line in recipe.splitlines() if "--proof" in line)))
+
+
+@pytest.mark.parametrize("path", [path for path in SOURCES if "pytest.mark." + "proof" in path.read_text()], ids=named)
+def test_what_only_a_proof_runs_is_run_by_one(path: Path) -> None:
+    assert str(path.relative_to(CLONE)) in in_proofs()
+
+
 def pyproject_pins() -> dict[str, str]:
     """Package -> version, as pyproject.toml pins them; whatever is not pinned exactly has no version."""
     file = tomllib.loads((CLONE / "pyproject.toml").read_text())
