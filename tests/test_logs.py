@@ -336,6 +336,7 @@ def test_the_command_ends_without_a_person(name: str) -> None:
     assert "in planted" in text
 
 
+@pytest.mark.long
 def test_the_console_writes_its_errors_down_without_a_person() -> None:
     person = captured("1.4")[0]
     text = ended("import app.server\nfrom app.unforeseen import noted\n"

@@ -263,6 +263,7 @@ def _gone(pid: int) -> bool:
     return not alive
 
 
+@pytest.mark.long
 def test_a_check_that_takes_too_long_is_ended_with_all_it_started(console: FakeConsole) -> None:
     told: list[str] = []
     command = ("import subprocess, sys, time; print(subprocess.Popen(['sleep', '600']).pid, file=sys.stderr, flush=True); "
@@ -272,6 +273,7 @@ def test_a_check_that_takes_too_long_is_ended_with_all_it_started(console: FakeC
     assert _gone(int(told[0]))
 
 
+@pytest.mark.long
 def test_a_check_does_not_outlive_a_console_that_is_killed(tmp_path: Path) -> None:
     check = "import os, sys, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(600)"
     console = (f"import sys, threading; from types import SimpleNamespace as Of; from app import checks\n"

@@ -156,6 +156,7 @@ def test_nothing_is_taken(method: str, path: str) -> None:
     assert getattr(client, method)(path).status_code == 405
 
 
+@pytest.mark.long
 def test_the_process_holds_no_driver_no_key_and_nothing_of_people(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ROLLCALL_")}
     (tmp_path / "secrets").mkdir()

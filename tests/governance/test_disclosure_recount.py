@@ -20,6 +20,8 @@ from governance.disclosure.figures import Figures
 from governance.disclosure.ledger import Held, Release
 from tests.governance.disclosed import attempt
 
+pytestmark = pytest.mark.long
+
 TABLES = ("nationalities", "gender_ages", "domains", "arrivals")
 CATEGORIES = {
     "nationalities": ("FR", "DE", "GB", "NL", "BE", "LU"),

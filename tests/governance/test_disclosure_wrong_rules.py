@@ -19,6 +19,8 @@ from governance.disclosure.snapshot import Told
 
 Break = Callable[[pytest.MonkeyPatch], None]
 
+pytestmark = pytest.mark.long
+
 AT_ONCE = "snapshots after every event: certain of at most 1 % in each table"
 QUIET = "snapshots, one comes while ten change: certain of at most 1 % in each table"
 SMALL = "k is at least 10 in every snapshot"

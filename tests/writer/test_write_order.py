@@ -39,6 +39,7 @@ def test_many_histories_are_exact(name: str, proof: Proof) -> None:
     assert told(wrong, RIGHT[name]) == ""
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", [*WRONG, *OURS])
 def test_each_wrong_order_is_caught(name: str, proof: Proof) -> None:
