@@ -266,6 +266,7 @@ def _without(flow: Flow, place: str) -> Iterator[None]:
     producer.close()
 
 
+@pytest.mark.proof
 def test_a_repair_a_recount_and_a_replay_mend_what_was_altered(flow: Flow) -> None:
     report = json.loads(flow.rollcall("verify", "--repair", "--json", code=1).stdout)
     assert report["findings"]

@@ -253,6 +253,7 @@ def test_what_is_too_large_is_refused_at_the_source_with_its_place(sent: Sent, t
     assert letters["sizes.jsonl:3"].value == b""
 
 
+@pytest.mark.proof
 def test_all_agrees_and_every_letter_can_be_looked_at_and_tried_again(sent: Sent) -> None:
     flow = sent.flow
     flow.verified()

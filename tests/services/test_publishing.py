@@ -203,6 +203,7 @@ def test_who_is_killed_before_the_snapshot_has_published_nothing_and_counts_as_s
     assert base + 1 not in there.documents()
 
 
+@pytest.mark.proof
 def test_people_who_are_erased_between_two_releases_leave_by_the_rule(there: Published) -> None:
     counts: dict[str, list[str]] = {}
     for uuid, row in there.flow.rows().items():
