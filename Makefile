@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status test test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-rotation proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
+.PHONY: help up down status test test-flow test-rest test-quick lint proof-faults proof-outages proof-histories proof-services proof-console proof-disclosure proof-public proof-docs proof-erasure proof-backup proof-tls proof-rotation proof-flow proof-peers proof-latency proof-growth proof-soak proof-startup proof-producer proof-cluster screens
 
 help: ## print these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -21,15 +21,23 @@ down: $(READY) ## end every process; no data is lost
 status: $(READY) ## every hop of the flow at a glance
 	@$(BIN)/rollcall status
 
-# Two runs side by side, each with servers of its own (2 GiB); the tests of a file stay together.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadfile
-
 test: lint ## lint, types and every test, the real systems included; the long forms are proofs
 	@$(BIN)/rollcall fetch
-	@$(BIN)/pytest $(SIDE_BY_SIDE) --durations=25 --durations-min=10 --color=no
+	@$(BIN)/pytest $(ON_ALL_CORES) -m "not services and not browser"
+	@$(MAKE) --no-print-directory --keep-going --jobs=$(words $(LANES)) $(LANES:%=test-%)
 
-test-quick: $(READY) ## the tests that need neither servers nor a browser, the long ones left out
-	$(BIN)/pytest $(SIDE_BY_SIDE) -m "not services and not browser and not long"
+# Tests of the real systems are two runs side by side, each with servers of its own, for they wait for much of their time. The
+# tests of a run share its servers in the order of their files. Each line of what a run says begins with its name.
+LANES := flow rest
+TESTS_flow := tests/services/test_[a-q]*.py tests/services/test_re*.py
+TESTS_rest := tests $(TESTS_flow:%=--ignore-glob="$(CURDIR)/%")
+$(LANES:%=test-%): test-%: $(READY)
+	@$(BIN)/pytest -m "services or browser" --durations=25 --durations-min=10 --color=no $(TESTS_$*) 2>&1 | sed -u 's/^/$*: /'
+
+ON_ALL_CORES := --numprocesses 2 --dist loadfile
+
+test-quick: $(READY) ## the tests that need neither servers nor a browser nor many seconds
+	$(BIN)/pytest $(ON_ALL_CORES) -m "not services and not browser and not long"
 
 screens: $(READY) ## every page of the console and the view as a picture, light and dark, wide and narrow, into docs/screens
 	$(BIN)/pytest tests/browser/test_pages_browser.py tests/browser/test_view_browser.py --screens docs/screens
@@ -38,7 +46,7 @@ proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real serve
 	$(BIN)/pytest tests/writer/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
 
 proof-services: $(READY) ## the long form of the service tests that have one; the result goes into docs/proofs
-	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py stop.py faults.py access_flow.py elsewhere.py publishing.py rotation.py poison.py surroundings.py) tests/browser/test_console_browser.py --proof docs/proofs/services.json
+	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py stop.py faults.py access_flow.py elsewhere.py publishing.py rotation.py poison.py surroundings.py requests.py retention.py losses.py upgrade.py) tests/browser/test_console_browser.py tests/browser/test_access_browser.py --proof docs/proofs/services.json
 
 proof-erasure: $(READY) ## erasures killed at 50 moments, 1,000 at once at 1,000 people a second; the result goes into docs/proofs
 	$(BIN)/pytest tests/services/test_erasure.py $(addprefix tests/services/test_rights_,many.py erasure.py crashes.py restore.py) --proof docs/proofs/erasure.json

@@ -236,6 +236,7 @@ def test_who_only_watches_has_no_act(console: Installed, browser: Browser) -> No
             expect(tab.get_by_role("button", name=act, exact=True)).to_have_count(0)
 
 
+@pytest.mark.proof
 def test_kafka_stops_while_the_page_is_open_and_it_heals(console: Installed, page: Page) -> None:
     choose(page, words.REFRESH, "2 s")
     at(page, said.USERS)

@@ -169,6 +169,7 @@ def test_a_person_who_was_found_by_address_is_kept_and_no_other(flow: Flow) -> N
         assert "pia@example.org" in requests.letter(requests.newest(ref), Letter.RECEIPT)
 
 
+@pytest.mark.proof
 def test_each_kind_is_carried_out_by_the_stream(flow: Flow, tmp_path: Path) -> None:
     """The acts behind the steps, by the command: a correction, restrictions and their end, packages, an erasure."""
     flow.start()

@@ -232,6 +232,7 @@ def aged(flow: Flow, topic: str, ages_days: list[int], now: datetime) -> None:
         admin.close()
 
 
+@pytest.mark.proof
 def test_old_records_of_topics_are_ended_but_none_that_the_stream_has_not_read(
         flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     now, people, dead = datetime.now(UTC), flow.settings.kafka.topic, flow.settings.kafka.dead_topic

@@ -206,6 +206,7 @@ def test_a_stream_paused_in_a_turn_that_wakes_up_later_changes_nothing(
     flow.verified()
 
 
+@pytest.mark.proof
 def test_a_stream_paused_in_a_turn_that_is_not_done_again_changes_nothing(
         flow: Flow, streams: Streams, writer: Callable[[], WriterState], tmp_path: Path, proof: Proof) -> None:
     """With a lost checkpoint its successor recounts first: a late row would be missing from that count."""

@@ -85,6 +85,7 @@ def test_a_stop_that_takes_too_long_says_for_what_it_waits_and_a_second_waits_al
     stop_stream(supervisor, said.append, 0)    # once more, when there is nothing to stop
 
 
+@pytest.mark.proof
 def test_a_stream_at_a_terminal_answers_each_request_and_goes_on_where_it_was(flow: Flow) -> None:
     before = turns(flow)
     flow.start()

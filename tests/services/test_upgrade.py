@@ -107,6 +107,7 @@ def test_then_the_flow_goes_on_where_it_was(place: Place) -> None:
     rollcall("stream", "stop", "--within", "300")
 
 
+@pytest.mark.proof
 def test_what_a_newer_one_has_written_is_left_alone(place: Place) -> None:
     settings = load()
     with mongo_client(settings, "provision") as client:
@@ -120,6 +121,7 @@ def test_what_a_newer_one_has_written_is_left_alone(place: Place) -> None:
             status.write(versions.DOCUMENT, {"mongo": 2, "topics": 1})
 
 
+@pytest.mark.proof
 def test_a_backup_of_it_is_migrated_before_it_opens(place: Place) -> None:
     """It was made in the first test, before anything was migrated."""
     settings = load()
