@@ -46,12 +46,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What only a proof runs is left out of every other run. A test of servers has the time in which the first of them fetches
-    and starts all of them, on a machine that does other things too."""
+    """What only a proof or `make screens` runs is left out of other runs. A test of servers has the time in which the first
+    of them fetches and starts all of them, on a machine that does other things too."""
     for item in items:
         if item.get_closest_marker("services") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(900))
-    if config.getoption("--proof") is None:
+    if config.getoption("--proof") is None and config.getoption("--screens") is None:
         config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("proof")])
         items[:] = [item for item in items if not item.get_closest_marker("proof")]
 

@@ -57,8 +57,10 @@ def flowing(stack: Settings) -> Iterator[Installed]:
         yield running
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["1280", "390"])
+@pytest.mark.parametrize(("size", "theme"), [
+    pytest.param(DESKTOP, "light", id="1280-light"), pytest.param(PHONE, "dark", id="390-dark"),
+    pytest.param(DESKTOP, "dark", id="1280-dark", marks=pytest.mark.proof),
+    pytest.param(PHONE, "light", id="390-light", marks=pytest.mark.proof)])
 def test_every_page_is_whole_and_can_be_used_by_everybody(flowing: Installed, browser: Browser, theme: str,
                                                           size: dict[str, int], request: pytest.FixtureRequest,
                                                           tmp_path: Path) -> None:

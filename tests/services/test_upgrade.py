@@ -94,6 +94,7 @@ def test_it_is_refused_and_migrated_and_nothing_is_lost(place: Place) -> None:
     assert "of the form of this Rollcall already" in rollcall("migrate")
 
 
+@pytest.mark.proof
 def test_then_the_flow_goes_on_where_it_was(place: Place) -> None:
     settings = load()
     people = len(rows(settings, "profiles"))
