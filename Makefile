@@ -46,7 +46,7 @@ proof-histories: $(READY) ## 20,000 crash histories in memory, 300 on real serve
 	$(BIN)/pytest tests/writer/test_write_order.py tests/services/test_histories.py --proof docs/proofs/histories.json
 
 proof-services: $(READY) ## the long form of the service tests that have one; the result goes into docs/proofs
-	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py stop.py faults.py access_flow.py elsewhere.py publishing.py rotation.py poison.py surroundings.py requests.py retention.py losses.py upgrade.py spark_batch.py) $(addprefix tests/browser/test_,console_browser.py access_browser.py pages_browser.py) --proof docs/proofs/services.json
+	$(BIN)/pytest $(addprefix tests/services/test_,single_writer.py redrive.py outages.py flow.py stop.py faults.py access_flow.py elsewhere.py publishing.py rotation.py poison.py surroundings.py requests.py retention.py losses.py upgrade.py spark_batch.py rectify.py) $(addprefix tests/browser/test_,console_browser.py access_browser.py pages_browser.py) --proof docs/proofs/services.json
 
 proof-erasure: $(READY) ## erasures killed at 50 moments, 1,000 at once at 1,000 people a second; the result goes into docs/proofs
 	$(BIN)/pytest tests/services/test_erasure.py $(addprefix tests/services/test_rights_,many.py erasure.py crashes.py restore.py) --proof docs/proofs/erasure.json

@@ -92,6 +92,7 @@ def test_a_domain_of_her_own_is_hidden_by_whatever_makes_it_hers(flow: Flow) -> 
     flow.verified()
 
 
+@pytest.mark.proof
 def test_pins_are_sealed_at_rest_and_survive_a_lost_checkpoint(flow: Flow) -> None:
     with cassandra_session(flow.settings, "verify") as session:
         kept = session.execute(f"SELECT pins FROM {flow.settings.cassandra.keyspace}.markers WHERE suppression = %s",
@@ -118,6 +119,7 @@ def test_a_pin_that_the_row_does_not_follow_is_found(flow: Flow) -> None:
     flow.verified()
 
 
+@pytest.mark.proof
 def test_an_erasure_forgets_the_pins(flow: Flow) -> None:
     flow.rollcall("erase", UUID)
     flow.rollcall("lift", UUID)

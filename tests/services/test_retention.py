@@ -116,6 +116,7 @@ def test_who_comes_again_is_a_row_again_and_a_run_with_nothing_due_says_so(flow:
     flow.verified()
 
 
+@pytest.mark.proof
 def test_while_the_stream_does_not_follow_nothing_more_is_sent(flow: Flow) -> None:
     flow.stop()
     late = newest_row(flow) + timedelta(hours=1)
@@ -129,6 +130,7 @@ def test_while_the_stream_does_not_follow_nothing_more_is_sent(flow: Flow) -> No
     flow.verified()
 
 
+@pytest.mark.proof
 def test_the_keeper_looks_again_when_the_oldest_row_is_over_its_time(flow: Flow, tmp_path: Path) -> None:
     sent(flow, tmp_path, generated()[50:52])
     retention.measure(flow.settings, "ada")
