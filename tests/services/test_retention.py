@@ -116,7 +116,6 @@ def test_who_comes_again_is_a_row_again_and_a_run_with_nothing_due_says_so(flow:
     flow.verified()
 
 
-@pytest.mark.proof
 def test_while_the_stream_does_not_follow_nothing_more_is_sent(flow: Flow) -> None:
     flow.stop()
     late = newest_row(flow) + timedelta(hours=1)
