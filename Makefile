@@ -21,7 +21,10 @@ down: $(READY) ## end every process; no data is lost
 status: $(READY) ## every hop of the flow at a glance
 	@$(BIN)/rollcall status
 
-test: lint ## lint, types and every test, the real systems included; the long forms are proofs
+# What needs no server runs on all cores; the tests of a file stay together.
+ON_ALL_CORES := --numprocesses logical --dist loadfile
+
+test: lint ## lint, types and the tests, the real systems included; the long forms are proofs
 	@$(BIN)/rollcall fetch
 	@$(BIN)/pytest $(ON_ALL_CORES) -m "not services and not browser"
 	@$(MAKE) --no-print-directory --keep-going --jobs=$(words $(LANES)) $(LANES:%=test-%)
@@ -33,8 +36,6 @@ TESTS_flow := tests/services/test_[a-q]*.py tests/services/test_re*.py
 TESTS_rest := tests $(TESTS_flow:%=--ignore-glob="$(CURDIR)/%")
 $(LANES:%=test-%): test-%: $(READY)
 	@$(BIN)/pytest -m "services or browser" --durations=25 --durations-min=10 --color=no $(TESTS_$*) 2>&1 | sed -u 's/^/$*: /'
-
-ON_ALL_CORES := --numprocesses 2 --dist loadfile
 
 test-quick: $(READY) ## the tests that need neither servers nor a browser nor many seconds
 	$(BIN)/pytest $(ON_ALL_CORES) -m "not services and not browser and not long"

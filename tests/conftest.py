@@ -64,13 +64,6 @@ def proof(request: pytest.FixtureRequest) -> Iterator[Proof]:
     kept.write()
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who needs no server meets none, whichever test started them before in the same process."""
-    if not request.node.get_closest_marker("services"):
-        monkeypatch.delenv("ROLLCALL_HOME", raising=False)
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Those of a folder with keys and no server."""

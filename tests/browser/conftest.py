@@ -1,4 +1,4 @@
-"""The browser that the tests of a file share: while it runs, its loop of events is that of the thread, and no other may run."""
+"""The browser that all tests of this folder share."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from tests.browser.chromium import FLAGS, LIMIT_MS, PROGRAM
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Debian's chromium; its absence is a failure that says what to install, never a skip."""
     if not PROGRAM.exists():

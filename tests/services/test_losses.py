@@ -16,7 +16,7 @@ from engine.settings import Settings
 from tests.people import generated
 from tests.services.flow import Flow
 
-pytestmark = [pytest.mark.services, pytest.mark.proof, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +100,7 @@ def test_lost_offsets_stop_the_stream_are_written_down_and_passed_over(flow: Flo
     assert re.search(r"recounted", flow.log.read_text())
 
 
+@pytest.mark.proof
 def test_after_a_loss_of_kafka_what_comes_is_newer_than_the_rows(flow: Flow) -> None:
     before, changed = flow.rows(), generated()[0]
     assert changed["login"]["uuid"] in before
