@@ -35,10 +35,11 @@ from engine.outage import Outage
 from engine.person import NATIONALITIES
 from engine.sealing import KeyRing, load_keys
 from engine.settings import Settings
-from engine.spark.batch import SparkBatch, Surroundings, recounted
+from engine.spark.batch import Surroundings, recounted
 from engine.spark.failures import FAILURES, translated, unforeseen
 from engine.spark.pins import repin
 from engine.spark.session import kafka_options, spark_session
+from engine.spark.small_batch import FEW, batch_of
 from engine.spark.watchdog import Watchdog
 from engine.stopping import Stopping, StopRequested
 from engine.stores.dead_letters import DeadLetters
@@ -58,7 +59,6 @@ QUIET_S = 1.0                   # how long Spark must have rested before command
 LOG_LINE_S = 60.0
 RECORD_WITHIN_S = 2.0           # how long the note for `rollcall status` may take
 LEARNT_FROM = 500               # records of a turn from which on it pays to know who has a row
-ONE_TASK = 2_000                # records of a turn below which a second task costs more than it saves
 
 
 class Stream:
@@ -74,7 +74,7 @@ class Stream:
         self.failure: BaseException | None = None
         self.running: tuple[str, datetime] | None = None
         self.last_line, self.quiet_since = time.monotonic(), 0.0
-        self.stood, self.read = 0, ONE_TASK    # records of the turn before
+        self.stood, self.offsets = 0, dict[str, int]()    # up to which everything was read, by partition
         self.unsure_since = None if lease.clean else fenced    # of others' writes, until this stream has waited for them
         outage.again = self.afresh
         metrics.running = lambda: self.running
@@ -94,7 +94,7 @@ class Stream:
                  .option("checkpointLocation", self.settings.checkpoint_url)
                  .trigger(processingTime=f"{self.settings.stream.trigger_ms} milliseconds").start())
         if self.order is None or self.order.checkpoint != str(query.id):
-            self.order = WriteOrder(
+            self.offsets, self.order = {}, WriteOrder(
                 self.stores, str(query.id), lambda: int(time.time() * 1000), self.settle, self.enter,
                 self.idle_batch, self.lease.clean if self.order is None else self.order.sure, self.say)
         self.started.set()
@@ -111,8 +111,7 @@ class Stream:
                     self.outage.through(partial(self.close_turn, figures, ends, synthetic))
                     if self.order and self.order.unsealed and not self.stop.is_set():    # while people flow no turn is idle
                         self.outage.through(self.idle_turn)
-                    self.read = figures.counts["read"]
-                    if self.read >= LEARNT_FROM:
+                    if figures.counts["read"] >= LEARNT_FROM:
                         self.stores.known.learn(self.stores.profiles, self.say)
                 finally:
                     self.running = None    # whatever ended it: a stop must not be told of a batch that is over
@@ -124,8 +123,8 @@ class Stream:
 
     def attempt(self, raw: DataFrame, number: int) -> tuple[Figures, dict[str, int], bool]:
         """One attempt at a batch's turn: its figures, where its records end by partition, whether they are synthetic."""
-        # as if it were as many as in the turn before: how many there are is known when they were read
-        batch = SparkBatch(self.around, raw.coalesce(1) if self.read < ONE_TASK else raw, number)
+        most = self.stores.behind(self.offsets) if self.offsets else FEW
+        batch = batch_of(most, self.around, self.stores.profiles, raw, number)
         try:
             return self.do_turn(batch), batch.ends, batch.synthetic
         except Exception:
@@ -234,6 +233,7 @@ class Stream:
         """Writes the figures, and says the turn's line."""
         checkpoint = self.order.checkpoint if self.order else ""
         document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic, self.lease.number)
+        self.offsets = document["offsets"]
         self.metrics.closed(document)
         counts, took = {name: n for name, n in figures.counts.items() if n}, sum(figures.seconds.values())
         self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")

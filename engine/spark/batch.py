@@ -8,6 +8,8 @@ runs on the records that are people.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import reduce
+from operator import xor
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -120,10 +122,7 @@ class SparkBatch:
         read = sum(row.n for row in found)
         self.figures = {"read": read, "nulls": nulls, "dead": dead, "valid": read - nulls - dead,
                         "age_differs": sum(row.ages for row in found)}
-        whole = 0
-        for row in found:
-            whole ^= row.hash
-        return f"{read}:{whole & (2 ** 64 - 1):016x}"
+        return printed(read, (row.hash for row in found))
 
     def markers(self) -> dict[str, Marker]:
         """Markers of the people of this batch, by a join on their token."""
@@ -242,6 +241,16 @@ class SparkBatch:
         return decided(beside(corrected(people) if pins else people, None), None)
 
 
+def place_hash() -> Column:
+    """What stands for the place of a record in the fingerprint of a batch, or, summed by XOR, for those of several."""
+    return F.xxhash64("partition", "offset")
+
+
+def printed(count: int, hashes: Iterable[int]) -> str:
+    """The fingerprint of so many records."""
+    return f"{count}:{reduce(xor, hashes, 0) & (2 ** 64 - 1):016x}"
+
+
 def among(frame: DataFrame, column: str, numbers: Iterable[int], inside: bool = True) -> DataFrame:
     """The rows whose uuid or token is one of those numbers (engine/stores/known.py), or is none. They cross to Java as one
     text: a row each would take longer than what they save."""
@@ -258,7 +267,7 @@ def _digits(name: str) -> Column:
 @built_once
 def _figures() -> list[Column]:
     """What is counted of each partition as the batch is read."""
-    return [F.count("*").alias("n"), F.expr("bit_xor(xxhash64(partition, offset))").alias("hash"),
+    return [F.count("*").alias("n"), F.bit_xor(place_hash()).alias("hash"),
             F.max("offset").alias("last"), F.count_if(F.col("reason").isNotNull()).alias("dead"),
             F.count_if(F.col("empty")).alias("nulls"), F.count_if("age_differs").alias("ages"),
             F.max("synthetic").alias("synthetic")]
@@ -278,17 +287,27 @@ def recounted(settings: Settings, spark: SparkSession) -> dict[Cell, int]:
 
 def rows(taken: DataFrame, keys: KeyRing, pinned: bool = False) -> DataFrame:
     """The columns of `profiles`, from people whose record was taken; pinned: of those who have pins, what these are, too."""
-    return with_ring(taken, keys).select(*_row_columns(keys.current, pinned))
+    also = _pin_columns() if pinned else ()
+    return with_ring(taken, keys).select(*columns_of_record(keys.current), *_decided_columns(), *also)
 
 
 @built_once
-def _row_columns(key: str, pinned: bool) -> list[Column]:
+def _decided_columns() -> list[Column]:
+    return [F.col("first_seen"), F.col("counted_after").alias("counted")]
+
+
+@built_once
+def _pin_columns() -> list[Column]:
+    return [pinned_names(F.col("v_pins")).alias("pinned"), F.col("v_rectified").alias("rectified")]
+
+
+@built_once
+def columns_of_record(key: str) -> list[Column]:
+    """Those columns of `profiles` that a record alone determines; frame: of `parsed`, with `ring`. key: id of the current."""
     person, uuid, ring = F.col("person"), F.col("person_uuid"), F.col("ring")
-    clear = {**columns.readable(person, F.col("born"), F.to_date("timestamp"), ring),    # and what is made already
-             **{name: F.col(name) for name in ("birth_month", "email_domain")}}
+    clear = {**columns.readable(person, F.col("born"), F.to_date("timestamp"), ring), "email_domain": F.col("domain")}
     boxes = {name: sealed(value, uuid, name, ring) for name, value in columns.personal(person, F.col("born")).items()}
-    pins = {"pinned": pinned_names(F.col("v_pins")), "rectified": F.col("v_rectified")} if pinned else {}
     return [
         uuid.alias("uuid"), F.col("timestamp").alias("appended_at"), F.col("partition").alias("source_partition"),
-        F.col("offset").alias("source_offset"), F.col("first_seen"), F.col("counted_after").alias("counted"),
-        F.lit(key).alias("key_id"), *[value.alias(name) for name, value in {**clear, **boxes, **pins}.items()]]
+        F.col("offset").alias("source_offset"), F.lit(key).alias("key_id"),
+        *[value.alias(name) for name, value in {**clear, **boxes}.items()]]

@@ -13,19 +13,20 @@ from engine.spark.keys import token, with_ring
 from engine.stores.dead_letters import LARGEST, ORIGIN
 
 
-def parsed(raw: DataFrame, keys: KeyRing) -> DataFrame:
+def parsed(raw: DataFrame, keys: KeyRing, *more: str) -> DataFrame:
     """Kafka's records, judged: record fields, reason (null for a good one), suppression token.
 
     person_uuid, person, born, domain: of a good one, she, and what is needed more than once of her. place, first_append, value:
     of a bad one, for its letter; origin, claim: the headers that the letter keeps, and what `claim_of` takes. under,
     suppression: the uuid a bad one came under, and its token; whose: tokens of those it is about.
 
-    raw: topic, key, value, partition, offset, timestamp, headers as Spark's Kafka source gives them.
+    raw: topic, key, value, partition, offset, timestamp, headers as Spark's Kafka source gives them. more: `ring`, where
+    something is sealed right away; never of a frame that is persisted.
     """
     made = raw
     for made_of_those_before in _steps():
         made = made.select("*", *made_of_those_before)
-    return with_ring(made, keys).select(*_judged())
+    return with_ring(made, keys).select(*_judged(), *more)
 
 
 @built_once

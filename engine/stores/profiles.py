@@ -1,4 +1,4 @@
-"""Hop 4a: rows and markers in Cassandra, as far as the driver touches them one by one (commands, idle turns).
+"""Hop 4a: rows and markers in Cassandra, as far as the driver touches them one by one (commands, small batches, idle turns).
 
 Rows in bulk go through Spark (engine/spark/batch.py). Every write carries the turn's number as its timestamp.
 """
@@ -6,21 +6,26 @@ Rows in bulk go through Spark (engine/spark/batch.py). Every write carries the t
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from cassandra.concurrent import execute_concurrent_with_args
-from cassandra.query import UNSET_VALUE
+from cassandra.concurrent import execute_concurrent, execute_concurrent_with_args
+from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from engine.clients import mapped
 from engine.commands import Marker
 from engine.person import Position, Row
 from engine.sealing import CannotOpen, KeyRing
-from engine.stores.schema import SEALED
+from engine.stores.schema import PROFILES, SEALED
 
 CONCURRENCY = 64
+AT_ONCE = 20
+"""Rows of one request, as the connector groups them: a request costs as much as several rows."""
 PORTION = 1000
 """Rows that one turn seals anew: a second of it, for people wait meanwhile."""
+WRITTEN = tuple(column.name for column in PROFILES.columns if column.name not in ("pinned", "rectified"))
+"""Columns of a row that are written whenever its record is a newer one; those of pins only with them."""
 MARKER = "suppression, erased, restricted, not_before, last_command, request, pins, rectified"
 
 
@@ -31,7 +36,9 @@ class Profiles:
         self.session, self.keys, self._keyspace = session, keys, keyspace
         self._read_rows = session.prepare(
             f"SELECT uuid, appended_at, source_partition, source_offset, first_seen, counted, nat, gender, birth_month,"
-            f" email_domain, rectified, full_name, email FROM {keyspace}.profiles WHERE uuid = ?")
+            f" email_domain, rectified, full_name, email FROM {keyspace}.profiles WHERE uuid IN ?")
+        self._write_row = session.prepare(f"INSERT INTO {keyspace}.profiles ({', '.join(WRITTEN)}) "
+                                          f"VALUES ({', '.join('?' for _ in WRITTEN)}) USING TIMESTAMP ?")
         self._delete_row = session.prepare(f"DELETE FROM {keyspace}.profiles USING TIMESTAMP ? WHERE uuid = ?")
         self._recolour = session.prepare(
             f"UPDATE {keyspace}.profiles USING TIMESTAMP ? SET counted = ? WHERE uuid = ?")
@@ -48,8 +55,19 @@ class Profiles:
 
     def rows(self, uuids: Iterable[str]) -> dict[str, Row]:
         """The rows of these people, by uuid, as far as counting depends on them."""
-        found = self._all(self._read_rows, [(UUID(uuid),) for uuid in uuids])
+        found = self._all(self._read_rows, [([UUID(uuid) for uuid in some],) for some in in_portions(uuids, AT_ONCE)])
         return {str(kept.uuid): row_of(kept, self.keys) for kept in found}
+
+    def write(self, rows: Iterable[Mapping[str, Any]], timestamp: int) -> None:
+        """Writes WRITTEN of each row, by name, moments in milliseconds; null too, over what stands."""
+        requests = []
+        for some in in_portions(rows, AT_ONCE):
+            request = BatchStatement(BatchType.UNLOGGED)
+            for row in some:
+                request.add(self._write_row, (*[row[name] for name in WRITTEN], timestamp))
+            requests.append((request, ()))
+        with mapped("writing rows", "stream"):
+            execute_concurrent(self.session, requests, concurrency=CONCURRENCY // 2)
 
     def delete(self, uuids: Sequence[str], timestamp: int) -> None:
         """Deletes rows, whatever was written to them before `timestamp` (microseconds)."""
@@ -105,6 +123,13 @@ class Profiles:
         with mapped("reading or writing rows and markers", "stream"):
             results = execute_concurrent_with_args(self.session, statement, parameters, concurrency=CONCURRENCY)
             return [kept for result in results for kept in result.result_or_exc]
+
+
+def in_portions(them: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """The same, so many at a time."""
+    rest = iter(them)
+    while some := list(islice(rest, size)):
+        yield some
 
 
 def row_of(kept: Any, keys: KeyRing) -> Row:

@@ -1,4 +1,4 @@
-"""A turn's batch in plain Python: that of idle turns, and what Spark's batch is compared with in tests."""
+"""A turn's batch in plain Python: that of idle turns, what decides in small ones, and what Spark's batch is compared with."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -88,6 +88,7 @@ class PlainBatch:
             row = None
             done.deletes.append(uuid)
         may = [record for record in records if not verdict.bars(record.at.appended_at)]
+        done.figures["barred"] = done.figures.get("barred", 0) + len(records) - len(may)
         if len(may) < len(records) and verdict.marker.erased:
             done.barred.append(uuid)
         newest = _newest(may)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from engine.clients import cassandra_session
 from engine.commands import Command, Marker, Verdict, fold
@@ -136,6 +136,13 @@ def value(record: Record) -> bytes:
         "email": record.email}).encode()
 
 
+def raw_of(spark: SparkSession, sent: Sequence[tuple[str, bytes | None, Position]]) -> DataFrame:
+    """Records (key, value, place) as Kafka's source gives them."""
+    return spark.createDataFrame([
+        ("t", bytearray(key.encode()), None if text is None else bytearray(text), at.partition, at.offset,
+         datetime.fromtimestamp(at.appended_at / 1000, UTC), None) for key, text, at in sent], RAW)
+
+
 def test_spark_and_plain_python_come_to_the_same(flow: Flow, spark: SparkSession, proof: Proof) -> None:
     count = IN_A_PROOF if proof.path else PACKS
     chance, keys, offsets, commands = random.Random(7), flow.keys, [0, 0], list[Command]()
@@ -148,9 +155,7 @@ def test_spark_and_plain_python_come_to_the_same(flow: Flow, spark: SparkSession
             for pack in packs:
                 pack.happen(chance, offsets, commands)
             records = [record for pack in packs for record in pack.records]
-            raw = spark.createDataFrame([
-                ("t", bytearray(record.uuid.encode()), bytearray(value(record)), record.at.partition, record.at.offset,
-                 datetime.fromtimestamp(record.at.appended_at / 1000, UTC), None) for record in records], RAW)
+            raw = raw_of(spark, [(record.uuid, value(record), record.at) for record in records])
             batch = SparkBatch(Surroundings(flow.settings, keys, letters), raw, number)
             assert batch.fingerprint().split(":")[0] == str(len(records))
             markers = batch.markers()
@@ -183,9 +188,8 @@ def test_only_who_may_have_a_row_or_a_marker_is_looked_for(flow: Flow, spark: Sp
         until("it has learnt who stands", lambda: said)
 
         def resolved(numbers: Sequence[int], known: Known, verdicts: dict[str, Verdict] | None) -> tuple[SparkResolved, str]:
-            raw = spark.createDataFrame([
-                ("t", bytearray(uuids[number].encode()), bytearray(json.dumps(people[number]).encode()), 0, 10 ** 9 + place,
-                 datetime.fromtimestamp(START / 1000, UTC), None) for place, number in enumerate(numbers)], RAW)
+            raw = raw_of(spark, [(uuids[number], json.dumps(people[number]).encode(), Position(START, 0, 10 ** 9 + place))
+                                 for place, number in enumerate(numbers)])
             batch = SparkBatch(Surroundings(flow.settings, keys, letters, known), raw, 0)
             batch.fingerprint()
             markers = batch.markers()
