@@ -19,10 +19,11 @@ from engine.person import DOMAINS, Cell
 from engine.sealing import load_keys
 from engine.settings import Settings
 from engine.spark.batch import rows
-from engine.spark.decisions import ROW_COLUMNS, counted_cells
+from engine.spark.decisions import counted_cells
 from engine.spark.records import parsed
 from engine.spark.session import CASSANDRA, cassandra_table, kafka_options
 from engine.stores.aggregates import Aggregates
+from engine.stores.profiles import STANDING
 
 STEPS = ("parse", "rows_before", "aggregates", "rows")
 ALL_STEPS = (*STEPS, "markers", "seal")
@@ -56,7 +57,7 @@ class Ceilings:
         found["markers"] = self._best(lambda _: _through(tokens.join(
             self._table("markers"), F.col("batch_token") == F.col("suppression"))))
         found["rows_before"] = self._best(lambda time_: _through(self._others(valid, f"read {time_}").select("who").join(
-            self._table("profiles").select(*ROW_COLUMNS), F.col("who") == F.col("uuid"), "left")))
+            self._table("profiles").select(*STANDING), F.col("who") == F.col("uuid"), "left")))
         taken = valid.withColumns({"first_seen": F.col("timestamp"), "counted_after": F.lit(True),
                                    "email_domain": F.col("domain"), "birth_month": F.date_format("born", "yyyy-MM")})
         found["seal"] = self._best(lambda _: _through(rows(taken, self._keys)))

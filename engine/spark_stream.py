@@ -39,7 +39,7 @@ from engine.spark.batch import Surroundings, recounted
 from engine.spark.failures import FAILURES, translated, unforeseen
 from engine.spark.pins import repin
 from engine.spark.session import kafka_options, spark_session
-from engine.spark.small_batch import FEW, batch_of
+from engine.spark.small_batch import FEW, Batches
 from engine.spark.watchdog import Watchdog
 from engine.stopping import Stopping, StopRequested
 from engine.stores.dead_letters import DeadLetters
@@ -68,7 +68,7 @@ class Stream:
                  outage: Outage, say: Say, fenced: float, metrics: StreamMetrics) -> None:
         self.settings, self.keys, self.spark, self.stores, self.lease = settings, keys, spark, stores, lease
         self.outage, self.stop, self.say, self.metrics = outage, outage.stop, say, metrics
-        self.around = Surroundings(settings, keys, stores.dead_letters, stores.known)
+        self.batches = Batches(Surroundings(settings, keys, stores.dead_letters, stores.known), stores.profiles)
         self.lock, self.started = threading.Lock(), threading.Event()
         self.order: WriteOrder | None = None
         self.failure: BaseException | None = None
@@ -124,7 +124,7 @@ class Stream:
     def attempt(self, raw: DataFrame, number: int) -> tuple[Figures, dict[str, int], bool]:
         """One attempt at a batch's turn: its figures, where its records end by partition, whether they are synthetic."""
         most = self.stores.behind(self.offsets) if self.offsets else FEW
-        batch = batch_of(most, self.around, self.stores.profiles, raw, number)
+        batch = self.batches.next(most, raw, number)
         try:
             return self.do_turn(batch), batch.ends, batch.synthetic
         except Exception:
@@ -233,7 +233,7 @@ class Stream:
         """Writes the figures, and says the turn's line."""
         checkpoint = self.order.checkpoint if self.order else ""
         document = self.stores.status.closed(figures, checkpoint, ends, self.stores.behind, synthetic, self.lease.number)
-        self.offsets = document["offsets"]
+        self.offsets = document["offsets"] if ends else self.offsets    # an idle turn may close before a batch that comes again
         self.metrics.closed(document)
         counts, took = {name: n for name, n in figures.counts.items() if n}, sum(figures.seconds.values())
         self.say(f"turn {figures.turn} batch {figures.batch}: {counts} in {took:.2f} s, {document['behind']} behind")

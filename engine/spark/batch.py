@@ -27,8 +27,6 @@ from engine.spark import columns
 from engine.spark.built import built_once
 from engine.spark.decisions import (
     FIGURES,
-    NAMED,
-    ROW_COLUMNS,
     alone,
     beside,
     corrected,
@@ -47,7 +45,7 @@ from engine.spark.rows import local_frame
 from engine.spark.session import CASSANDRA, cassandra_table
 from engine.stores.dead_letters import DeadLetters, too_large
 from engine.stores.known import DIGITS, Known, more_than_once, number_of
-from engine.stores.profiles import marker_of
+from engine.stores.profiles import NAMED, STANDING, marker_of
 from engine.writer.write_order import Aside
 
 PEOPLE = ("partition", "offset", "timestamp", "person_uuid", "suppression", "person", "born", "domain")
@@ -215,7 +213,7 @@ class SparkBatch:
             people = with_named(people, named, verdicts)
         if pins:
             people = corrected(people)
-        table = self._table("profiles").select(*ROW_COLUMNS, *(NAMED if pins else ()))
+        table = self._table("profiles").select(*STANDING, *(NAMED if pins else ()))
         people = decided(beside(people, table), self._around.keys if pins else None)
         if asked is not None:
             new = self._new(among(judged, "person_uuid", asked, inside=False), pins)

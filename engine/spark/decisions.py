@@ -18,13 +18,7 @@ from engine.spark.built import built_once
 from engine.spark.keys import opened, with_ring
 from engine.spark.pins import laid_over, pinned_domain
 from engine.spark.rows import local_frame
-
-ROW_COLUMNS = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender",
-               "birth_month", "email_domain", "rectified")
-"""What a row that stands is asked for."""
-
-NAMED = ("full_name", "email")
-"""Sealed columns of a row that are read where pins correct it: `email_domain` depends on both."""
+from engine.stores.profiles import NAMED, STANDING
 
 VERDICTS = {"v_token": "string", "v_uuid": "string", "v_erased": "boolean", "v_restricted": "boolean",
             "v_not_before": "long", "v_pins": "string", "v_rectified": "long"}
@@ -115,7 +109,7 @@ def beside(people: DataFrame, table: DataFrame | None) -> DataFrame:
         return people.select("*", *_no_row())
     joined = people.join(table, people["person_uuid"] == table["uuid"], "left")
     # after the join: before it, the connector would not find them
-    theirs = [name for name in joined.columns if name in (*ROW_COLUMNS, *NAMED)]
+    theirs = [name for name in joined.columns if name in (*STANDING, *NAMED)]
     ours = [name for name in joined.columns if name not in theirs]
     return joined.select(*ours, *[F.col(name).alias(f"p_{name}") for name in theirs])
 
@@ -124,7 +118,7 @@ def beside(people: DataFrame, table: DataFrame | None) -> DataFrame:
 def _no_row() -> list[Column]:
     kinds = {"appended_at": "timestamp", "source_partition": "int", "source_offset": "bigint", "first_seen": "timestamp",
              "counted": "boolean", "rectified": "bigint"}
-    return [F.lit(None).cast(kinds.get(name, "string")).alias(f"p_{name}") for name in ROW_COLUMNS]
+    return [F.lit(None).cast(kinds.get(name, "string")).alias(f"p_{name}") for name in STANDING]
 
 
 def decided(people: DataFrame, keys: KeyRing | None) -> DataFrame:

@@ -6,7 +6,7 @@ turns. All that is rarer is left to Spark's batch: records that are no person, p
 turn renewed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from engine.commands import Marker, Verdict
+from engine.errors import StoreAway
 from engine.person import Position, Record, Row
 from engine.spark.batch import SparkBatch, Surroundings, columns_of_record, place_hash, printed
 from engine.spark.built import built_once
@@ -29,22 +30,39 @@ ONE_TASK = 2_000
 """Records below which a second task of Spark costs more than it saves."""
 
 
-def batch_of(most: int, around: Surroundings, profiles: Profiles, raw: DataFrame, number: int) -> "SmallBatch | SparkBatch":
-    """The batch of a turn. most: how many records it may have, which is to be known before any is read."""
-    if most >= FEW:
-        return SparkBatch(around, raw, number)
-    return SmallBatch(around, profiles, raw.coalesce(1) if most < ONE_TASK else raw, number)
+LEFT_FOR = 10
+"""Batches that are Spark's from the start after one that had to be left to it: what is rare seldom comes alone."""
+
+
+class Batches:
+    """Makes the batch of each turn."""
+
+    def __init__(self, around: Surroundings, profiles: Profiles) -> None:
+        self._around, self._profiles, self._to_spark = around, profiles, 0
+
+    def next(self, most: int, raw: DataFrame, number: int) -> "SmallBatch | SparkBatch":
+        """The next one. most: how many records it may have, which is to be known before any is read."""
+        if most >= FEW or self._to_spark:
+            self._to_spark = max(0, self._to_spark - 1)
+            return SparkBatch(self._around, raw, number)
+        return SmallBatch(self._around, self._profiles, raw.coalesce(1) if most < ONE_TASK else raw, number, self._left)
+
+    def _left(self) -> None:
+        self._to_spark = LEFT_FOR
 
 
 class SmallBatch:
     """See engine/writer/write_order.py, Batch. Release with `close`."""
 
-    def __init__(self, around: Surroundings, profiles: Profiles, raw: DataFrame, number: int) -> None:
-        self._around, self._profiles, self._raw, self.number = around, profiles, raw, number
+    def __init__(self, around: Surroundings, profiles: Profiles, raw: DataFrame, number: int,
+                 left: Callable[[], None] = lambda: None) -> None:
+        """left: called when it has to be left to Spark."""
+        self._around, self._profiles, self._raw, self.number, self._left = around, profiles, raw, number, left
         self._mark = around.keys.mark    # of the keys that it is sealed with
         self._found: dict[tuple[int, int], Any] = {}    # by place: what the row is made of
         self._tokens: dict[str, str] = {}               # by uuid
         self._whole: SparkBatch | None = None           # what it is left to
+        self._print = ""
         self.figures: dict[str, int] = {}
         self.ends: dict[str, int] = {}
         self.synthetic = False
@@ -63,7 +81,8 @@ class SmallBatch:
         self.synthetic = any(row.synthetic for row in found)
         self.figures = {"read": len(found), "nulls": len(found) - len(people), "dead": 0, "valid": len(people),
                         "age_differs": sum(row.age_differs for row in found)}
-        return printed(len(found), (row.hash for row in found))
+        self._print = printed(len(found), (row.hash for row in found))
+        return self._print
 
     def markers(self) -> dict[str, Marker]:
         """Markers of the people of this batch."""
@@ -79,9 +98,9 @@ class SmallBatch:
 
     def resolve(self, verdicts: Mapping[str, Verdict]) -> Resolved:
         """One person after the other."""
-        if self._whole is None and (self._mark != self._around.keys.mark
-                                    or any(verdict.marker.pins for verdict in verdicts.values())):
-            self._left_to_spark()
+        rare = self._mark != self._around.keys.mark or any(verdict.marker.pins for verdict in verdicts.values())
+        if rare and not self._whole and self._left_to_spark() != self._print:    # under which the turn is open
+            raise StoreAway("Kafka gives other records of a batch than a moment before; it is read again.", "Kafka")
         if self._whole:
             return self._whole.resolve(verdicts)
         records = [Record(row.person_uuid, Position(row.at, row.partition, row.offset), row.nat, row.gender,
@@ -98,6 +117,7 @@ class SmallBatch:
             self._whole.close()
 
     def _left_to_spark(self) -> str:
+        self._left()
         self._whole = whole = SparkBatch(self._around, self._raw, self.number)
         fingerprint = whole.fingerprint()
         self.figures, self.ends, self.synthetic = whole.figures, whole.ends, whole.synthetic
@@ -109,8 +129,8 @@ class SmallBatch:
     def _rows(self, uuids: Iterable[str]) -> dict[str, Row]:
         """The rows that stand, of those who may have one, and of whom commands name."""
         known = self._around.known.may_have_rows([number_of(uuid) for uuid in self._tokens])
-        return self._profiles.rows(uuid for uuid in uuids
-                                   if known is None or uuid not in self._tokens or number_of(uuid) in known)
+        asked = (uuid for uuid in uuids if known is None or uuid not in self._tokens or number_of(uuid) in known)
+        return self._profiles.rows(asked, named=False)    # names are for pins
 
     def _write(self, taken: Sequence[tuple[Row, Record]], timestamp: int) -> None:
         self._profiles.write(

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from cassandra.concurrent import execute_concurrent, execute_concurrent_with_args
+from cassandra.concurrent import execute_concurrent
 from cassandra.query import UNSET_VALUE, BatchStatement, BatchType
 
 from engine.clients import mapped
@@ -20,12 +20,18 @@ from engine.sealing import CannotOpen, KeyRing
 from engine.stores.schema import PROFILES, SEALED
 
 CONCURRENCY = 64
+Request = tuple[Any, tuple[Any, ...]]
 AT_ONCE = 20
 """Rows of one request, as the connector groups them: a request costs as much as several rows."""
 PORTION = 1000
 """Rows that one turn seals anew: a second of it, for people wait meanwhile."""
 WRITTEN = tuple(column.name for column in PROFILES.columns if column.name not in ("pinned", "rectified"))
 """Columns of a row that are written whenever its record is a newer one; those of pins only with them."""
+NAMED = ("full_name", "email")
+"""Sealed columns of a row that are read where pins correct it: `email_domain` depends on both."""
+STANDING = ("uuid", "appended_at", "source_partition", "source_offset", "first_seen", "counted", "nat", "gender", "birth_month",
+           "email_domain", "rectified")
+"""What a row that stands is asked for."""
 MARKER = "suppression, erased, restricted, not_before, last_command, request, pins, rectified"
 
 
@@ -34,9 +40,9 @@ class Profiles:
 
     def __init__(self, session: Any, keyspace: str, keys: KeyRing) -> None:
         self.session, self.keys, self._keyspace = session, keys, keyspace
-        self._read_rows = session.prepare(
-            f"SELECT uuid, appended_at, source_partition, source_offset, first_seen, counted, nat, gender, birth_month,"
-            f" email_domain, rectified, full_name, email FROM {keyspace}.profiles WHERE uuid IN ?")
+        self._read_standing, self._read_rows = (
+            session.prepare(f"SELECT {', '.join(columns)} FROM {keyspace}.profiles WHERE uuid IN ?")
+            for columns in (STANDING, STANDING + NAMED))
         self._write_row = session.prepare(f"INSERT INTO {keyspace}.profiles ({', '.join(WRITTEN)}) "
                                           f"VALUES ({', '.join('?' for _ in WRITTEN)}) USING TIMESTAMP ?")
         self._delete_row = session.prepare(f"DELETE FROM {keyspace}.profiles USING TIMESTAMP ? WHERE uuid = ?")
@@ -53,21 +59,21 @@ class Profiles:
         self._put_marker = session.prepare(
             f"INSERT INTO {keyspace}.markers ({MARKER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?")
 
-    def rows(self, uuids: Iterable[str]) -> dict[str, Row]:
-        """The rows of these people, by uuid, as far as counting depends on them."""
-        found = self._all(self._read_rows, [([UUID(uuid) for uuid in some],) for some in in_portions(uuids, AT_ONCE)])
+    def rows(self, uuids: Iterable[str], named: bool = True) -> dict[str, Row]:
+        """The rows of these people, by uuid, as far as counting depends on them. named: with NAMED, opened."""
+        statement = self._read_rows if named else self._read_standing
+        found = self._all(statement, [([UUID(uuid) for uuid in some],) for some in in_portions(uuids, AT_ONCE)])
         return {str(kept.uuid): row_of(kept, self.keys) for kept in found}
 
     def write(self, rows: Iterable[Mapping[str, Any]], timestamp: int) -> None:
         """Writes WRITTEN of each row, by name, moments in milliseconds; null too, over what stands."""
-        requests = []
+        requests = list[Request]()
         for some in in_portions(rows, AT_ONCE):
             request = BatchStatement(BatchType.UNLOGGED)
             for row in some:
                 request.add(self._write_row, (*[row[name] for name in WRITTEN], timestamp))
             requests.append((request, ()))
-        with mapped("writing rows", "stream"):
-            execute_concurrent(self.session, requests, concurrency=CONCURRENCY // 2)
+        self._sent(requests)
 
     def delete(self, uuids: Sequence[str], timestamp: int) -> None:
         """Deletes rows, whatever was written to them before `timestamp` (microseconds)."""
@@ -118,11 +124,19 @@ class Profiles:
                 yield str(found)
 
     def _all(self, statement: Any, parameters: Sequence[tuple[Any, ...]]) -> list[Any]:
-        if not parameters:
-            return []
+        return self._sent([(statement, them) for them in parameters])
+
+    def _sent(self, requests: Iterable[Request]) -> list[Any]:
+        """The rows that are answered. Where one fails nothing more is sent, and what was sent is waited for: the driver alone
+        would go on behind our back, longer than whoever waits for its writes to land (engine/writer/fence.py) knows of."""
+        found = []
         with mapped("reading or writing rows and markers", "stream"):
-            results = execute_concurrent_with_args(self.session, statement, parameters, concurrency=CONCURRENCY)
-            return [kept for result in results for kept in result.result_or_exc]
+            for some in in_portions(requests, CONCURRENCY):
+                for done, answer in execute_concurrent(self.session, some, len(some), raise_on_first_error=False):
+                    if not done:
+                        raise answer
+                    found += answer
+        return found
 
 
 def in_portions(them: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -135,8 +149,8 @@ def in_portions(them: Iterable[Any], size: int) -> Iterator[list[Any]]:
 def row_of(kept: Any, keys: KeyRing) -> Row:
     """A row as the driver reads it, with moments as milliseconds. What cannot be opened is taken for unknown, as on Spark."""
     uuid, clear = str(kept.uuid), {}
-    for column in ("full_name", "email"):
-        if box := getattr(kept, column):
+    for column in NAMED:
+        if box := getattr(kept, column, None):
             with suppress(CannotOpen):
                 clear[column] = keys.open_column(uuid, column, bytes(box))
     return Row(uuid, Position(milliseconds(kept.appended_at), kept.source_partition, kept.source_offset),

@@ -35,6 +35,7 @@ from engine.provision import provision, rights
 from engine.provision.changes import settled
 from engine.secrets import write_secret
 from engine.settings import CLONE, Settings, load
+from engine.tls import authority
 from engine.topics import all_topics
 from tests.waiting import until
 
@@ -56,7 +57,11 @@ class Second:
         (home / "settings.toml").write_text(
             f'[kafka]\ntopic = "{NAME}"\n[cassandra]\nkeyspace = "{NAME}"\n[mongo]\ndatabase = "{NAME}"\n'
             f'[view]\nport = {view}\n[console]\nport = {console}\n[spark]\ndriver_memory = "1g"\n[metrics]\nserve = false\n'
-            '[producer]\nsource = "synthetic"\n')
+            f'[producer]\nsource = "synthetic"\n[tls]\non = {str(first.tls.on).lower()}\n')
+        if first.tls.on:    # as operating.md has it: their authority below ours
+            self.rollcall("certs", code=0)
+            with authority.trusted_file(self.settings).open("a") as trusted:
+                trusted.write(authority.trusted_file(first).read_text())
         self.password = home / "secrets" / "provision.password"
 
     def rollcall(self, *arguments: str, code: int | None) -> subprocess.CompletedProcess[str]:

@@ -3,6 +3,7 @@ in the middle goes on, and what was there before opens nothing any more."""
 
 import gzip
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -182,9 +183,7 @@ def test_a_row_that_came_back_under_the_old_key_keeps_it_in_the_ring_until_it_is
 def test_a_stream_with_another_ring_is_told_and_no_key_goes(flow: Flow, tmp_path: Path) -> None:
     """The command is given where the secrets are a copy."""
     there = flow.settings.model_copy(update={"home": tmp_path})
-    (tmp_path / "secrets").mkdir()
-    for file in flow.settings.secrets.iterdir():
-        (tmp_path / "secrets" / file.name).write_bytes(file.read_bytes())
+    shutil.copytree(flow.settings.secrets, tmp_path / "secrets")
     with pytest.raises(SettingsInvalid, match="found other keys"):
         rotation.rotate(there, "pii", 120, quiet)
     assert len(load_keys(there).columns) == 2

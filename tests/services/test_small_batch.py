@@ -12,15 +12,16 @@ from pyspark.sql import SparkSession
 
 from engine.clients import cassandra_session
 from engine.commands import Command, Marker, Verdict, fold
+from engine.errors import RollcallError
 from engine.person import Position
 from engine.sealing import KEY_ID_BYTES, KeyRing
 from engine.settings import Settings
 from engine.spark.batch import SparkBatch, SparkResolved, Surroundings, rows
 from engine.spark.session import spark_session
-from engine.spark.small_batch import FEW, SmallBatch, batch_of
+from engine.spark.small_batch import FEW, LEFT_FOR, Batches, SmallBatch
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.known import Known
-from engine.stores.profiles import WRITTEN, Profiles
+from engine.stores.profiles import CONCURRENCY, WRITTEN, Profiles, Request
 from engine.stores.schema import SEALED
 from engine.writer import fence
 from engine.writer.plain_batch import PlainResolved
@@ -67,6 +68,15 @@ def letters(flow: Flow) -> Iterator[DeadLetters]:
     kept.close()
 
 
+def varied(person: bytes, number: int) -> bytes:
+    """The person with something else of what a row holds, or without it: what a newer record lacks is null over what stood."""
+    known = json.loads(person)
+    changes: tuple[dict[str, Any], ...] = (
+        {}, {"phone": ""}, {"location": {**known["location"], "city": "Ålesund 中", "state": "12 Rue de l'Église, 75001"}},
+        {"location": {"country": "Norway"}, "registered": "never"})
+    return json.dumps({**known, **changes[number % len(changes)]}).encode()
+
+
 def told(resolved: PlainResolved | SparkResolved) -> dict[str, Any]:
     """What a batch comes to, but for its rows."""
     return {"deltas": dict(resolved.deltas), "deletes": sorted(resolved.deletes), "recoloured": dict(resolved.recoloured),
@@ -102,7 +112,7 @@ def test_both_come_to_the_same_round_after_round(
     for number in range(ROUNDS):
         for pack in packs:
             pack.happen(chance, offsets, [])
-        sent: list[Sent] = [(one.uuid, value(one), one.at) for pack in packs for one in pack.records]
+        sent: list[Sent] = [(one.uuid, varied(value(one), one.at.offset), one.at) for pack in packs for one in pack.records]
         sent += [(uuid, None, Position(START, 1, 10 ** 6 + place)) for place, uuid in enumerate(uuids[:3])]
         orders = [order for pack in packs for order in pack.orders if order.verb != "rectify"]
         raw, timestamp = raw_of(spark, sent), (START + number) * 1000
@@ -119,15 +129,19 @@ def test_both_come_to_the_same_round_after_round(
         assert isinstance(ours, PlainResolved), "it was not left to Spark"
         assert told(ours) == told(theirs), number
         wanted = {row.uuid: opened(row.asDict(), keys) for row in rows(theirs._frame.where("taken"), keys).collect()}
+        before = standing(profiles, flow, uuids)
         profiles.delete(ours.deletes, timestamp)
         profiles.recolour(ours.recoloured, timestamp + 1)
         ours.write_rows(timestamp + 1)
         changed = [verdict.marker for verdict in verdicts.values() if verdict.changed]
         known.marked(marker.token for marker in changed)
         profiles.put_markers(changed, timestamp + 1)
-        stand = standing(profiles, flow, list(wanted))
+        stand = standing(profiles, flow, uuids)
         for uuid, row in wanted.items():
             assert stand[uuid] == {**row, "at": timestamp + 1, "display_at": timestamp + 1, "pins": (None, None)}
+        others = [uuid for uuid in before if uuid not in (*wanted, *ours.recoloured)]
+        assert {uuid: stand.get(uuid) for uuid in others} == {
+            uuid: None if uuid in ours.deletes else before[uuid] for uuid in others}
         seen.update({**ours.figures, **{name: len(getattr(ours, name)) for name in ("deletes", "recoloured", "barred")}})
         whole.close()
         small.close()
@@ -146,10 +160,10 @@ def test_only_who_may_have_a_row_or_a_marker_is_asked_for(
     until("it has learnt who stands", lambda: said)
     asked: list[tuple[str, list[str]]] = []
 
-    def noted(name: str, real: Callable[[list[str]], Any]) -> Callable[[Iterable[str]], Any]:
-        def ask(them: Iterable[str]) -> Any:
+    def noted(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def ask(them: Iterable[str], **more: bool) -> Any:
             asked.append((name, list(them)))
-            return real(asked[-1][1])
+            return real(asked[-1][1], **more)
         return ask
 
     for name in ("rows", "markers"):
@@ -182,11 +196,12 @@ def sent_of(people: Sequence[dict[str, Any]]) -> list[Sent]:
 
 @pytest.mark.parametrize(("first", "why"), [
     (100, "a record is no person"), (110, "somebody has pins"), (120, "a command gives her pins"),
-    (130, "a command renewed the keys")])
+    (130, "a command renewed the key of rows"), (140, "a command renewed the key of e-mails")])
 def test_what_is_rarer_is_left_to_spark(
         first: int, why: str, flow: Flow, spark: SparkSession, profiles: Profiles, letters: DeadLetters,
         monkeypatch: pytest.MonkeyPatch) -> None:
-    sent, keys = sent_of(generated()[first:first + 10]), flow.keys
+    people, keys = generated()[first:first + 10], flow.keys
+    sent = sent_of(people)
     token = keys.suppression_token(sent[0][0])
     orders: list[Command] = []
     if why == "a record is no person":
@@ -198,7 +213,9 @@ def test_what_is_rarer_is_left_to_spark(
     batch = SmallBatch(Surroundings(flow.settings, keys, letters), profiles, raw_of(spark, sent), 0)
     whole = SparkBatch(Surroundings(flow.settings, keys, letters), raw_of(spark, sent), 0)
     assert batch.fingerprint() == whole.fingerprint()
-    if why == "a command renewed the keys":
+    if why == "a command renewed the key of e-mails":
+        monkeypatch.setattr(keys, "email", b"\x08" * 32)
+    if why == "a command renewed the key of rows":
         monkeypatch.setattr(keys, "columns", {**keys.columns, "k999": b"\x07" * 32})
         monkeypatch.setattr(keys, "current", "k999")
     verdicts = fold(batch.markers(), orders)
@@ -208,6 +225,8 @@ def test_what_is_rarer_is_left_to_spark(
     assert (batch.ends, batch.figures) == (whole.ends, whole.figures)
     made = rows(resolved._frame.where("taken"), keys).collect()
     assert {row.key_id for row in made} == {keys.current}
+    if not orders and why != "somebody has pins":
+        assert {row.email_token for row in made} == {keys.email_token(person["email"].strip()) for person in people}
     assert len(made) == 10
     batch.close()
     whole.close()
@@ -215,8 +234,34 @@ def test_what_is_rarer_is_left_to_spark(
 
 def test_a_batch_is_small_where_few_records_wait(
         flow: Flow, spark: SparkSession, profiles: Profiles, letters: DeadLetters) -> None:
-    around, raw = Surroundings(flow.settings, flow.keys, letters), raw_of(spark, sent_of(generated()[:1]))
-    assert isinstance(batch_of(FEW - 1, around, profiles, raw, 0), SmallBatch)
-    whole = batch_of(FEW, around, profiles, raw, 0)
-    assert isinstance(whole, SparkBatch)
-    whole.close()
+    batches = Batches(Surroundings(flow.settings, flow.keys, letters), profiles)
+    good, bad = (raw_of(spark, sent) for sent in (sent_of(generated()[:1]), [("x", b"{}", Position(START, 0, 1))]))
+
+    def small(most: int) -> bool:
+        batch = batches.next(most, good, 0)
+        batch.close()
+        return isinstance(batch, SmallBatch)
+
+    assert (small(FEW), small(FEW - 1)) == (False, True)
+    rare = batches.next(1, bad, 0)
+    assert isinstance(rare, SmallBatch)
+    rare.fingerprint()
+    rare.close()
+    assert [small(1) for _ in range(LEFT_FOR + 1)] == [*[False] * LEFT_FOR, True]
+
+
+def test_nothing_more_is_sent_once_a_write_has_failed(flow: Flow, profiles: Profiles) -> None:
+    keyspace = flow.settings.cassandra.keyspace
+    tokens = [f"{number:064x}" for number in range(20 * CONCURRENCY)]
+    writes: list[Request] = [(f"INSERT INTO {keyspace}.markers (suppression, erased) VALUES (%s, true)", (token,))
+                             for token in tokens]
+    writes[3] = (f"INSERT INTO {keyspace}.nowhere (suppression) VALUES (%s)", ("x",))
+
+    def there() -> int:
+        return len(profiles.markers(tokens))
+
+    with pytest.raises(RollcallError):
+        profiles._sent(writes)
+    assert there() == CONCURRENCY - 1, "what was sent beside it has ended"
+    with pytest.raises(AssertionError):
+        until("more is there", lambda: there() >= CONCURRENCY, 2)
