@@ -55,7 +55,8 @@ def home(stack: Settings, tmp_path: Path) -> Path:
         "kafka": {"port": stack.kafka.port, "request_timeout_s": 4},
         "cassandra": {"port": stack.cassandra.port, "request_timeout_s": 4},
         "mongo": {"port": stack.mongo.port, "request_timeout_s": 4, "database": "surroundings"},
-        "spark": {"driver_memory": "1g"}, "producer": {"rate": 0.0, "page": 10}, "metrics": {"serve": False}}
+        "spark": {"driver_memory": "1g"}, "producer": {"rate": 0.0, "page": 10}, "metrics": {"serve": False},
+        "tls": {"on": stack.tls.on}}
     (made / "settings.toml").write_text("\n".join(
         f"[{section}]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in fields.items())
         for section, fields in settings.items()))
@@ -125,7 +126,7 @@ def may_mount() -> bool:
 @pytest.mark.parametrize("how", SPOIL)
 @pytest.mark.parametrize("command", [("up",), PRODUCE, ("verify",), ("stream", "run")], ids=first)
 def test_a_folder_that_is_full_or_read_only(command: tuple[str, ...], how: str, home: Path, tmp_path: Path) -> None:
-    script = (f'mount -t tmpfs -o size=96k tmpfs "$HOME_OF" && cp -a "$COPY/." "$HOME_OF/" && {SPOIL[how]} && exec "$@"')
+    script = (f'mount -t tmpfs -o size=256k tmpfs "$HOME_OF" && cp -a "$COPY/." "$HOME_OF/" && {SPOIL[how]} && exec "$@"')
     copy = tmp_path / "copy"
     shutil.copytree(home, copy)
     env = environment(home, HOME_OF=str(home), COPY=str(copy))
