@@ -8,14 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from ssl import SSLContext
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from prometheus_client import generate_latest, start_http_server
@@ -60,13 +60,11 @@ def shown(metrics: Metrics) -> Samples:
     return parsed(generate_latest(metrics.registry).decode())
 
 
-def scraped(port: int) -> str:
-    """What a scrape finds; nothing while nobody answers."""
+def scraped(port: int, trusted: SSLContext | None = None) -> str:
+    """What a scrape finds; nothing while nobody answers. trusted: whom it trusts under TLS."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            text: str = answer.read().decode()
-            return text
-    except (urllib.error.URLError, OSError):
+        return httpx.get(f"{'https' if trusted else 'http'}://127.0.0.1:{port}/metrics", timeout=5, verify=trusted or True).text
+    except httpx.TransportError:
         return ""
 
 

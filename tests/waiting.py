@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from ssl import SSLContext
 from typing import Any
 
 import httpx
@@ -16,9 +17,9 @@ def until(what: str | Callable[[], object], condition: Callable[[], Any], limit_
     return found
 
 
-def answers(address: str) -> bool:
-    """Whether something serves pages there by now."""
+def answers(address: str, trusted: SSLContext | None = None) -> bool:
+    """Whether something serves pages there by now. trusted: whom to trust under TLS, if not whom everybody trusts."""
     try:
-        return httpx.get(f"{address}/healthz", timeout=5).is_success
+        return httpx.get(f"{address}/healthz", timeout=5, verify=trusted or True).is_success
     except httpx.TransportError:
         return False

@@ -15,6 +15,7 @@ from engine.metrics import StreamMetrics
 from engine.secrets import PRINCIPALS, password
 from engine.settings import CLONE, Settings
 from engine.stores import dead_letters
+from engine.tls import trust
 from tests import command_lines
 from tests.people import captured
 from tests.services.flow import Flow
@@ -95,12 +96,12 @@ def test_documents_hold_no_person(flow: Flow) -> None:
 
 
 def test_metrics_are_the_figures_of_the_status_and_hold_no_person(flow: Flow) -> None:
-    port = flow.settings.metrics.stream_port
+    there = flow.settings.metrics.stream_port, trust.context(flow.settings)
     flow.send(UUIDS[0].encode(), person(UUIDS[0]))
-    until("the turn that runs", lambda: parsed(scraped(port))["rollcall_stream_running_turn_seconds"] > 0, every_s=0.02)
+    until("the turn that runs", lambda: parsed(scraped(*there))["rollcall_stream_running_turn_seconds"] > 0, every_s=0.02)
     flow.quiet()
-    until("its end", lambda: parsed(scraped(port))["rollcall_stream_running_turn_seconds"] == 0)
-    text = scraped(port)
+    until("its end", lambda: parsed(scraped(*there))["rollcall_stream_running_turn_seconds"] == 0)
+    text = scraped(*there)
     assert holds([text.encode()], ["rollcall_stream_rows_new_total"]) == {"rollcall_stream_rows_new_total"}
     assert holds([text.encode()], [*PERSONAL, *LOGIN, *UUIDS, CITY, "canary", *secrets(flow)]) == set()
     found, figures = parsed(text), flow.documents("pipeline_status")["figures"]
@@ -137,7 +138,8 @@ def test_logs_hold_neither_a_person_nor_a_secret(flow: Flow, stack: Settings) ->
 def test_no_secret_is_on_a_command_line(flow: Flow) -> None:
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", secrets(flow)[0]]) as planted:
         try:
-            assert holds([line.encode() for line in command_lines.now()], secrets(flow)) == {secrets(flow)[0]}
+            until("the planted one is seen", lambda: holds(    # its line stands a moment after it has begun
+                [line.encode() for line in command_lines.now()], secrets(flow)) == {secrets(flow)[0]}, 10)
         finally:
             planted.kill()
     assert holds([line.encode() for line in command_lines.now()], secrets(flow)) == set()

@@ -13,6 +13,8 @@ from engine.errors import PortTaken, ServerFailed
 from engine.processes import PROGRAMS, SERVERS, Supervisor, left_over
 from engine.settings import Settings
 from engine.stores.audit import AuditLog
+from engine.tls import trust
+from engine.tls.pages import address
 from tests.waiting import answers, until
 
 pytestmark = pytest.mark.services
@@ -108,7 +110,7 @@ def test_servers_come_back_with_their_data_after_the_supervisor_was_killed(
     processes = Supervisor(stack)
     processes.start("view")
     processes.wait_running("view")
-    until("the view has all its processes", lambda: answers(f"http://127.0.0.1:{stack.view.port}"))
+    until("the view has all its processes", lambda: answers(address(stack, "view"), trust.context(stack)))
     pid = int((stack.run / "supervisord.pid").read_text())
     os.kill(pid, signal.SIGKILL)
     until("the supervisor is gone", lambda: not processes.alive(), 30)
