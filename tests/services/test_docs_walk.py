@@ -39,6 +39,7 @@ NOT_RUN = {
 }
 CODES = {
     r"rollcall (access (plan|drift)|retention show|breach list|publish preview)\b": {0, 1},   # 1: there is something to do
+    r"rollcall publish withdraw NUMBER --because .altered": {0, 65},    # 65: the newest is one that the page withdrew before
     r"rollcall publish run": {0, 65},            # 65: too few have come since the last release
     r"rollcall breach close REF": {65},          # the page: refused while something is missing
     r"rollcall alerts (list|test)": {78},        # the page: nobody is to be told yet
@@ -50,6 +51,8 @@ UNTIL_CTRL_C = r"rollcall (logs \w+ --follow|stream run|retention keep|produce( 
 BEFORE: dict[str, Callable[[Newcomer], object]] = {
     r"rollcall request step REF erase": lambda reader: reader.run(f"rollcall request step {newest_request(reader)} find"),
     r"rollcall stream (run|accept-loss$)": lambda reader: reader.run("rollcall stream stop"),
+    r"rollcall restore-check --commands": lambda reader: (reader.run("rollcall commands export newest.jsonl"),
+                                                          reader.run("rollcall down")),
     r"rollcall (restore-check|migrate$)": lambda reader: reader.run("rollcall down"),
     r"rollcall backup": lambda reader: (reader.clone / "word").write_text("four words nobody says\n"),
     r"rollcall access import wanted.yaml .* is new": lambda reader: with_team(reader),
@@ -96,6 +99,7 @@ PLACEHOLDERS: dict[tuple[str, str], Filling] = {
     ("REF", "rollcall erase"): lambda reader: newest_request(reader),
     ("ACCOUNT", "rollcall request assign"): "ada",
     ("FILE", "rollcall commands"): "commands.jsonl",
+    ("FILE", "rollcall restore-check"): "newest.jsonl",
     ("FOLDER", "rollcall backup"): lambda reader: f"backup-{len(list(reader.clone.glob('backup-*')))}",
     ("KEYS", "rollcall backup"): "keys.sealed",
     ("WORD", "rollcall backup"): "word",
