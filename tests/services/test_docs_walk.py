@@ -40,6 +40,8 @@ NOT_RUN = {
 CODES = {
     r"rollcall (access (plan|drift)|retention show|breach list|publish preview)\b": {0, 1},   # 1: there is something to do
     r"rollcall publish withdraw NUMBER --because .altered": {0, 65},    # 65: the newest is one that the page withdrew before
+    r"rollcall request drop REF": {65},          # the page: of a request whose logging broke off, which none did here
+    r"rollcall produce --source replay$": {66},  # which source it is about; without a file it says that one is wanted
     r"rollcall publish run": {0, 65},            # 65: too few have come since the last release
     r"rollcall breach close REF": {65},          # the page: refused while something is missing
     r"rollcall alerts (list|test)": {78},        # the page: nobody is to be told yet
