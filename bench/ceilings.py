@@ -58,8 +58,7 @@ class Ceilings:
             self._table("markers"), F.col("batch_token") == F.col("suppression"))))
         found["rows_before"] = self._best(lambda time_: _through(self._others(valid, f"read {time_}").select("who").join(
             self._table("profiles").select(*STANDING), F.col("who") == F.col("uuid"), "left")))
-        taken = valid.withColumns({"first_seen": F.col("timestamp"), "counted_after": F.lit(True),
-                                   "email_domain": F.col("domain"), "birth_month": F.date_format("born", "yyyy-MM")})
+        taken = valid.withColumns({"first_seen": F.col("timestamp"), "counted_after": F.lit(True)})
         found["seal"] = self._best(lambda _: _through(rows(taken, self._keys)))
         made = rows(taken, self._keys).persist()
         made.count()

@@ -28,8 +28,6 @@ FEW = 6_000
 """Records below which a batch is small: then Spark's batch would take longer to plan than to read and write."""
 ONE_TASK = 2_000
 """Records below which a second task of Spark costs more than it saves."""
-
-
 LEFT_FOR = 10
 """Batches that are Spark's from the start after one that had to be left to it: what is rare seldom comes alone."""
 

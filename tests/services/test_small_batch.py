@@ -17,13 +17,11 @@ from engine.person import Position
 from engine.sealing import KEY_ID_BYTES, KeyRing
 from engine.settings import Settings
 from engine.spark.batch import SparkBatch, SparkResolved, Surroundings, rows
-from engine.spark.session import spark_session
 from engine.spark.small_batch import FEW, LEFT_FOR, Batches, SmallBatch
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.known import Known
 from engine.stores.profiles import CONCURRENCY, WRITTEN, Profiles, Request
 from engine.stores.schema import SEALED
-from engine.writer import fence
 from engine.writer.plain_batch import PlainResolved
 from engine.writer.write_order import Aside
 from tests.people import generated
@@ -43,14 +41,6 @@ def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Tables of its own."""
     with Flow(stack, tmp_path_factory.mktemp("small"), "small") as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def spark(flow: Flow) -> Iterator[SparkSession]:
-    """The stream's session in this process."""
-    session = spark_session(flow.settings, "stream", "test", fence.raised(flow.settings, 1))
-    yield session
-    session.stop()
 
 
 @pytest.fixture(scope="module")

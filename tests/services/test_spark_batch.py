@@ -22,12 +22,10 @@ from engine.sealing import KeyRing
 from engine.settings import Settings
 from engine.spark.batch import SparkBatch, SparkResolved, Surroundings, rows
 from engine.spark.pins import repin
-from engine.spark.session import spark_session
 from engine.stores.dead_letters import DeadLetters
 from engine.stores.known import Known
 from engine.stores.profiles import Profiles
 from engine.stores.schema import PROFILES
-from engine.writer import fence
 from engine.writer.pins import pinned
 from engine.writer.plain_batch import PlainBatch, PlainResolved
 from engine.writer.write_order import Aside
@@ -56,14 +54,6 @@ def flow(stack: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """Tables of its own."""
     with Flow(stack, tmp_path_factory.mktemp("batch"), "batch") as made:
         yield made
-
-
-@pytest.fixture(scope="module")
-def spark(flow: Flow) -> Iterator[SparkSession]:
-    """The stream's session in this process."""
-    session = spark_session(flow.settings, "stream", "test", fence.raised(flow.settings, 1))
-    yield session
-    session.stop()
 
 
 @dataclass
