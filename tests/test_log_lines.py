@@ -75,9 +75,9 @@ def test_lines_of_the_stream_name_the_turn_until_its_own_line_was_said() -> None
     watched, lines = Watched(), list[dict[str, Any]]()
     watched.attempt(readable=False)
     assert said(line("waiting for Cassandra"))["turn"] == watched.order.figures.turn == 1
-    stream: Any = SimpleNamespace(order=watched.order, metrics=StreamMetrics(), lease=SimpleNamespace(number=3),
+    stream: Any = SimpleNamespace(order=watched.order, offsets={}, metrics=StreamMetrics(), lease=SimpleNamespace(number=3),
                                   say=lambda text: lines.append(said(line(text))), stores=SimpleNamespace(
-                                      behind=0, status=SimpleNamespace(closed=lambda *_: FIGURES)))
+                                      behind=lambda _: 0, status=SimpleNamespace(closed=lambda *_: FIGURES)))
     Stream.close_turn(stream, watched.order.figures, {}, False)
     assert [one["turn"] for one in lines] == [1]
     assert "turn" not in said(line("standing still"))
