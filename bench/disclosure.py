@@ -9,13 +9,10 @@ explains. On our snapshots there are also watchers who know people (bench/disclo
 """
 
 import json
-import platform
 import random
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,6 +26,7 @@ from bench.disclosure_knowing import Knowers, Knowing, exact_ages
 from bench.disclosure_programs import WINDOW, Found, Moved, ranges
 from bench.disclosure_watchers import Ours, Simple, Tally, moves, watch, watched
 from bench.disclosure_world import Event, history, one_by_one, quiet
+from bench.made import made
 from governance.disclosure.figures import COUNTS
 from governance.disclosure.method import LATE, K
 
@@ -120,9 +118,8 @@ def main(arrivals: int = 20_000, releases: int = 300, seed: int = 1, programs: i
     ran, ages = ours(events, seed, programs), exact_ages(events)
     ways |= {f"snapshots, after every event, {LIVE} events": ran.live, "snapshots, one comes while ten change": ran.quiet,
              "snapshots": ran.tallies}
-    report = {"made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "commit": commit(),
-              "python": platform.python_version(), "seed": seed, "arrivals": arrivals, "releases": releases,
-              "events": len(live), "ways": _told(ways), "knowing": _knowing(ran.knowers, ages), "snapshots": _snapshots(ran),
+    report = {**made(), "seed": seed, "arrivals": arrivals, "releases": releases, "events": len(live),
+              "ways": _told(ways), "knowing": _knowing(ran.knowers, ages), "snapshots": _snapshots(ran),
               "seconds": round(time.monotonic() - began, 1)}
     report["kept"] = kept = limits(ways, ages, ran)
     _print(ways, report)
@@ -158,12 +155,6 @@ def of_snapshots(ran: Ran) -> dict[str, bool]:
         "no figure is ever more than 18 people late": ran.late <= 2 * LATE,
         "no hidden count can be narrowed": all(one.safe for one in ran.found),
     }
-
-
-def commit() -> str:
-    """Of which state of the repository a proof is: the commit, and whether anything else was changed."""
-    return subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], cwd=Path(__file__).parent,
-                          capture_output=True, text=True, check=False).stdout.strip() or "no repository"
 
 
 def _told(ways: dict[str, dict[str, Tally]]) -> dict[str, Any]:

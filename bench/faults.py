@@ -12,7 +12,6 @@ source made is made once more to see that nobody is missing.
 
 import json
 import os
-import platform
 import random
 import shutil
 import signal
@@ -31,7 +30,7 @@ import typer
 from kafka import TopicPartition
 
 from bench.installation import Installation, installed
-from bench.report import say
+from bench.report import keep, say
 from engine import commands
 from engine.backlog import backlog
 from engine.clients import cassandra_session, kafka_consumer, mongo_client
@@ -72,7 +71,6 @@ class Report:
 
     seed: int
     rate: float
-    machine: str
     faults: list[Fault] = field(default_factory=list)
     seconds: float = 0.0
     records: int = 0           # of the topic but the garbage: repeats and the nulls of erased people among them
@@ -107,7 +105,7 @@ class Run:
         settings = self.settings
         self.keys = load_keys(settings)
         self.garbage = Sender(settings, "producer")
-        self.report = Report(seed, settings.producer.rate, f"{os.cpu_count()} cores, Python {platform.python_version()}")
+        self.report = Report(seed, settings.producer.rate)
 
     def fault(self, kind: str) -> None:
         """Does one fault, waits until the flow has recovered and notes how long it took."""
@@ -361,10 +359,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="rollcall-faults-") as home:
         report = run(Path(home) / "var", chosen, seed, rate, say)
     typer.echo(table(report))
-    said = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "ok": report.ok, **asdict(report)}
-    typer.echo(json.dumps({key: value for key, value in said.items() if key != "faults"}, indent=1))
-    if as_json:
-        as_json.write_text(json.dumps(said, indent=1) + "\n")
+    keep({"ok": report.ok, **asdict(report)}, as_json)
     raise typer.Exit(0 if report.ok else 1)
 
 

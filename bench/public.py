@@ -11,9 +11,7 @@ views, and both medians of the larger release by those of the smaller; the worst
 """
 
 import asyncio
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -34,6 +32,7 @@ from app.public.data import newest
 from bench import view_store
 from bench.console import CHROMIUM, FLAGS
 from bench.installation import settings_toml
+from bench.report import keep
 from engine.mongo import mongo_client
 from engine.settings import CLONE, Settings, load
 
@@ -59,10 +58,7 @@ def main(
     either for the larger release more than 1.5 times that for the smaller."""
     with tempfile.TemporaryDirectory(prefix="rollcall-public-") as home:
         report = run(Path(home) / "var", rate, seconds, views, stored)
-    text = json.dumps(report, indent=1)
-    typer.echo(text)
-    if as_json:
-        as_json.write_text(text + "\n")
+    keep(report, as_json)
     found = beyond(report)
     for what in found:
         typer.echo(what, err=True)
@@ -103,9 +99,7 @@ def run(home: Path, rate: float, seconds: float, views: int, stored: int) -> dic
             found[str(people)] = {**asyncio.run(_asked(address, rate, seconds)), "first_view": _viewed(address, views),
                                   "look_s": _looked(settings), "load": round(os.getloadavg()[0], 1)}
             typer.echo(f"{people} people: {found[str(people)]}", err=True)
-    return {"made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cores": os.cpu_count(),
-            "python": platform.python_version(), "rate": rate, "seconds": seconds, "stored": stored, "by_people": found,
-            "larger_by_smaller": ratios(found)}
+    return {"rate": rate, "seconds": seconds, "stored": stored, "by_people": found, "larger_by_smaller": ratios(found)}
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
+
+from bench.made import made
 
 LOAD_BEFORE = os.getloadavg()[0]
 """Programs that wanted a processor before the bench began, by the mean of a minute: of others, who take theirs meanwhile."""
@@ -69,14 +70,13 @@ def _cell(value: object) -> str:
 
 def keep(report: Mapping[str, Any], path: Path | None) -> None:
     """Prints a report as JSON, with when and on what it was made, and writes it to a file if there is one."""
-    cores = os.cpu_count() or 1
-    made = {"made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "cores": cores, "python": platform.python_version(),
-            "load_before": round(LOAD_BEFORE, 1), "load_at_the_end": round(os.getloadavg()[0], 1),
-            "others_before": LOAD_BEFORE / cores > IDLE}
-    if made["others_before"]:
-        say(f"others used this machine (load {LOAD_BEFORE:.1f} on {cores} cores before): these figures say what it then did, "
-            "not what it can")
-    text = json.dumps({**made, **report}, indent=1)
+    of = made()
+    load = {"load_before": round(LOAD_BEFORE, 1), "load_at_the_end": round(os.getloadavg()[0], 1),
+            "others_before": LOAD_BEFORE / of["cores"] > IDLE}
+    if load["others_before"]:
+        say(f"others used this machine (load {LOAD_BEFORE:.1f} on {of['cores']} cores before): these figures say what it then "
+            "did, not what it can")
+    text = json.dumps({**of, **load, **report}, indent=1)
     typer.echo(text)
     if path:
         path.write_text(text + "\n")

@@ -1,10 +1,10 @@
 """What a proof run found, as a file that is kept: counts, seconds, seeds of the wrong designs that were caught."""
 
 import json
-import platform
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from bench.made import made
 
 
 class Proof:
@@ -22,6 +22,5 @@ class Proof:
     def write(self) -> None:
         """Writes what was found, in the order of names."""
         if self.path is not None and self.found:
-            made = {"made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "python": platform.python_version()}
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps({**made, **dict(sorted(self.found.items()))}, indent=1) + "\n")
+            self.path.write_text(json.dumps({**made(), **dict(sorted(self.found.items()))}, indent=1) + "\n")
