@@ -14,6 +14,8 @@ DAYS_A_YEAR = 365.2425
 DAY_OF_MONTH = 15
 BAND = 10
 """Years in an age band."""
+NOBODY = " ".join("0" * 12)
+"""A year as it is kept in which nobody was born."""
 
 _MONTH = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 _YEAR = re.compile(r"[0-9]{4}")
@@ -45,6 +47,32 @@ def in_months(years: Mapping[str, Any]) -> dict[str, Any]:
         else:
             months[year] = people
     return months
+
+
+def with_more(years: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, Any]:
+    """Months of birth as they are kept, and so many people more in some months; a year of nobody is left out. Only years with
+    such a month are taken apart, for a turn of few people changes few of a nationality's hundred. What is not as `in_years`
+    makes it is made so, or left out where it is no count.
+
+    >>> with_more({"1992": "0 0 2 0 0 0 0 0 0 0 0 0", "1990": "1 0 0 0 0 0 0 0 0 0 0 0"}, {"1992-03": 1, "1990-01": -1})
+    {'1992': '0 0 3 0 0 0 0 0 0 0 0 0'}
+    """
+    if not all(_of_year(year, people) for year, people in years.items()):
+        years = in_years({month: people for month, people in in_months(years).items() if isinstance(people, int) and people})
+    places = {found[1] if (found := _MONTH.fullmatch(month)) else month for month in more}
+    apart = in_months({place: years[place] for place in places if place in years})
+    together = {month: apart.get(month, 0) + more.get(month, 0) for month in {**apart, **more}}
+    rest = {place: people for place, people in years.items() if place not in places}
+    return {**rest, **in_years({month: people for month, people in together.items() if people})}
+
+
+def total(years: Mapping[str, Any]) -> int:
+    """People of all months as `in_years` makes them."""
+    return sum(sum(map(int, people.split(" "))) if isinstance(people, str) else people for people in years.values())
+
+
+def _of_year(year: str, people: object) -> bool:
+    return isinstance(people, str) and people != NOBODY and bool(_YEAR.fullmatch(year) and _TWELVE.fullmatch(people))
 
 
 def merged(births: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -1,13 +1,16 @@
 """Ages from months of birth: by hand and by pandas, which counts its days independently of ours."""
 
 import random
+from collections import Counter
 from datetime import date
 from typing import Any
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from engine.birth_months import age, average_age, in_months, in_years, merged
+from engine.birth_months import NOBODY, age, average_age, in_months, in_years, merged, total, with_more
 
 TODAY = date(2026, 11, 24)
 
@@ -55,6 +58,22 @@ def test_months_are_kept_by_year_and_come_back() -> None:
                                  {"1992": "0 0 0 0 0 0 0 0 0 0 0 Ada"}, {"1992-13": 1}, {"": 1}])
 def test_what_another_hand_put_there_is_left_as_it_is(odd: dict[str, Any]) -> None:
     assert in_months(odd) == odd
+
+
+@given(*[st.dictionaries(st.sampled_from(["1992-01", "1992-03", "1992-12", "2001-07", "1899-02", "", "1992-13"]),
+                         st.integers(-3, 3)) for _ in range(2)])
+def test_more_people_are_added_to_months_as_they_are_kept(before: dict[str, int], more: dict[str, int]) -> None:
+    made = with_more(in_years(before), more)
+    both = Counter(before)
+    both.update(more)
+    assert in_months(made) == {month: people for month, people in both.items() if people}
+    assert made == in_years(in_months(made)), "nothing of nobody stays"
+    assert total(made) == sum(both.values())
+
+
+def test_what_is_no_count_is_left_out_when_people_are_added() -> None:
+    kept = {"1992": "1 0 0 0 0 0 0 0 0 0 0 0", "1993": NOBODY, "1994": "Ada", "1995-03": 2, "1995": "0 0 1 0 0 0 0 0 0 0 0 0"}
+    assert in_months(with_more(kept, {"1992-01": 1})) == {"1992-01": 2, "1995-03": 1}
 
 
 def test_merged_adds_up_and_drops_noughts() -> None:

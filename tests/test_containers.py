@@ -283,7 +283,7 @@ def _setting(section: str, **fields: Any) -> Callable[[Trial, pytest.MonkeyPatch
     ("kafka", _setting("logs", backups=7)),
     ("cassandra", _cut("modules.args", "--add-opens=java.base/java.nio=ALL-UNNAMED\n")),
     ("cassandra", _cut("cassandra.yaml", "authorizer: CassandraAuthorizer", "authorizer: AllowAllAuthorizer")),
-    ("cassandra", _cut("start.sh", "group_window: 10ms", "group_window: 20ms")),
+    ("cassandra", _cut("start.sh", "group_window: 2ms", "group_window: 20ms")),
     ("cassandra", _set(cassandra, "EXPORTS", cassandra.EXPORTS[1:])),
     ("cassandra", _set(cassandra, "SINGLE_NODE", ())),
     ("cassandra-3", _set(cassandra, "SINGLE_NODE", ())),

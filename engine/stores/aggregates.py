@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from engine.birth_months import in_months, in_years
+from engine.birth_months import in_months, total, with_more
 from engine.clients import mapped
 from engine.person import ARRIVALS, DOMAINS, NATIONALITIES, Cell
 from engine.writer.write_order import EPOCH
@@ -35,11 +35,16 @@ def documents(database: Database[Any], name: str, *fields: str) -> list[Document
 
 def flat(kept: Mapping[str, Any]) -> Document:
     """A document with its counts beside its `_id`, births by month. What another hand put there stays to be seen."""
-    counts = kept.get("counts")
-    made = {**without_counts(kept), **counts} if isinstance(counts, Mapping) else dict(kept)
+    made = _beside(kept)
     if isinstance(births := made.get("births"), Mapping):
         made["births"] = {gender: in_months(years) if isinstance(years, Mapping) else years for gender, years in births.items()}
     return made
+
+
+def _beside(kept: Mapping[str, Any]) -> Document:
+    """A document with its counts beside its `_id`, births as they are kept."""
+    counts = kept.get("counts")
+    return {**without_counts(kept), **counts} if isinstance(counts, Mapping) else dict(kept)
 
 
 def without_counts(kept: Mapping[str, Any]) -> Document:
@@ -117,13 +122,12 @@ class Aggregates:
         inserted it late. What turns out to be there when it is inserted is read again."""
         epoch, left = stamp - stamp % EPOCH, list(more)
         while left:
-            stood = {kept["_id"]: flat(kept) for kept in collection.find({"_id": {"$in": left}})}
+            stood = {kept["_id"]: _beside(kept) for kept in collection.find({"_id": {"$in": left}})}
             made: dict[str, Document] = {}
             for key in left:
                 kept = stood.get(key, {})
                 if _stamp(kept) < stamp:
-                    before = cells_of(collection.name, kept) if kept and _stamp(kept) >= epoch else {}
-                    made[key] = counts_of(summed(before, more[key]), stamp)
+                    made[key] = with_cells(kept if kept and _stamp(kept) >= epoch else {}, more[key], stamp)
             left = self._insert(collection, {key: counts for key, counts in made.items() if key not in stood})
             self._raise(collection, {key: counts for key, counts in made.items() if key in stood})
 
@@ -179,20 +183,24 @@ def cells_of(name: str, kept: Mapping[str, Any]) -> dict[Cell, int]:
 
 def counts_of(cells: Mapping[Cell, int], stamp: int) -> Document:
     """The cells of one document as it keeps them: the stamp first, by which `$max` compares; no count of nobody but `users`."""
-    counts: Document = {"stamp": stamp, "users": sum(cells.values())}
+    return with_cells({}, cells, stamp)
+
+
+def with_cells(kept: Mapping[str, Any], more: Mapping[Cell, int], stamp: int) -> Document:
+    """The same of a document that stands, births as they are kept, and of more cells of it. Sums are taken of all births."""
     months: dict[str, dict[str, int]] = {}
-    for cell, n in cells.items():
-        if n and cell.collection == NATIONALITIES:
+    for cell, n in more.items():
+        if cell.collection == NATIONALITIES:
             months.setdefault(cell.gender, {})[cell.month] = n
-    if months:
-        counts["by_gender"] = {gender: sum(people.values()) for gender, people in months.items()}
-        counts["births"] = {gender: in_years(people) for gender, people in months.items()}
-    return counts
-
-
-def summed(counts: Mapping[Cell, int], more: Mapping[Cell, int]) -> dict[Cell, int]:
-    """Two counts, cell by cell."""
-    return {**counts, **{cell: counts.get(cell, 0) + n for cell, n in more.items()}}
+    if not months:
+        return {"stamp": stamp, "users": kept.get("users", 0) + sum(more.values())}
+    there = births if isinstance(births := kept.get("births"), Mapping) else {}
+    made = {gender: with_more(years if isinstance(years := there.get(gender), Mapping) else {}, months.get(gender, {}))
+            for gender in {**there, **months}}
+    made = {gender: years for gender, years in made.items() if years}
+    by_gender = {gender: total(years) for gender, years in made.items()}
+    counts = {"stamp": stamp, "users": sum(by_gender.values())}
+    return {**counts, "by_gender": by_gender, "births": made} if made else counts
 
 
 def by_document(cells: Mapping[Cell, int]) -> dict[str, dict[str, dict[Cell, int]]]:

@@ -15,7 +15,6 @@ from typing import Any
 from engine.commands import Command, Marker
 from engine.errors import LeaseLost
 from engine.person import ARRIVALS, Cell, Position, Record, Row
-from engine.stores.aggregates import summed
 from engine.writer.pins import pinned
 from engine.writer.write_order import EPOCH, Sealing, WriterState
 from tests.histories.process import Process
@@ -164,7 +163,8 @@ class MemoryStores:
         for key, cells in by_document(deltas).items():
             stood, counts = self.memory.documents.get(key, (-1, {}))
             if self.due(stood, stamp):
-                made[key] = summed(counts if self.counts(stood, stamp) else {}, cells)
+                before = counts if self.counts(stood, stamp) else {}
+                made[key] = {**before, **{cell: before.get(cell, 0) + n for cell, n in cells.items()}}
         self.write(*[partial(self._set, key, cells, stamp) for key, cells in made.items()])
 
     def due(self, stood: int, stamp: int) -> bool:

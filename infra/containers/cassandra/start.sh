@@ -16,7 +16,7 @@ host="$HOST" port="$PORT" storage_port="$STORAGE_PORT" data="${DATA:-/srv/cassan
 commitlog_sync="$COMMITLOG_SYNC"
 case "$commitlog_sync" in
     periodic) commitlog_option="commitlog_sync_period: 10000ms" ;;
-    group) commitlog_option="commitlog_sync_group_window: 10ms" ;;
+    group) commitlog_option="commitlog_sync_group_window: 2ms" ;;
     batch) commitlog_option="" ;;
 esac
 
