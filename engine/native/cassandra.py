@@ -21,8 +21,8 @@ COMMITLOG_OPTION = {
     "group": "commitlog_sync_group_window: 2ms",
     "batch": "",
 }
-"""The rows of a request are written one after the other, and each waits until the log is forced: with a window of 10 ms a request
-of twenty took 100 ms, on an idle node (docs/decisions/0016-speed.md)."""
+"""The rows of a request are written one after the other, and each waits until the log is forced: with a window of 10 ms a
+request of twenty took 100 ms, on an idle node (docs/decisions/0016-speed.md)."""
 
 EXPORTS = (
     "java.base/jdk.internal.misc", "java.base/jdk.internal.ref", "java.base/sun.nio.ch", "java.base/java.lang.ref",
