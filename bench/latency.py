@@ -5,8 +5,8 @@
 
 An installation of its own; our producer sends people at each rate. Beside them ten people a second are sent whose
 nationality nobody else has, all to one partition: so the count of that nationality says how many of them are counted, and in
-which order. Every 100 ms Cassandra is asked for the row of whoever has waited longest, and only once it is there for those of the
-next, and MongoDB for that count: a time may be too long by that, never too short. (To ask more, and twice as often, took a
+which order. Every 100 ms Cassandra is asked for the row of whoever has waited longest, and only once it is there for those of
+the next, and MongoDB for that count: a time may be too long by that, never too short. (To ask more, and twice as often, took a
 sixth of the machine that was measured.) Whoever is not seen in the end counts as having waited until then.
 
 It is warmed up with large batches and with small ones, which are different code.
