@@ -19,9 +19,16 @@ def made() -> dict[str, Any]:
 
 
 def commit() -> str:
-    """The commit, and whether anything else was changed."""
-    return subprocess.run(["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"], cwd=Path(__file__).parent,
-                          capture_output=True, text=True, check=False).stdout.strip() or "no repository"
+    """The commit, and whether anything was changed since but the kept reports."""
+    if not (found := _git("rev-parse", "--short=12", "HEAD")):
+        return "no repository"
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)docs/proofs")
+    return f"{found}-dirty" if changed else found
+
+
+def _git(*words: str) -> str:
+    asked = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return asked.stdout.strip()
 
 
 def loop_s(turns: int = TURNS) -> float:

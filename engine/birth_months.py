@@ -58,7 +58,8 @@ def with_more(years: Mapping[str, Any], more: Mapping[str, int]) -> dict[str, An
     {'1992': '0 0 3 0 0 0 0 0 0 0 0 0'}
     """
     if not all(_of_year(year, people) for year, people in years.items()):
-        years = in_years({month: people for month, people in in_months(years).items() if isinstance(people, int) and people})
+        years = in_years({month: people for month, people in in_months(years).items()
+                          if type(people) is int and people and not _YEAR.fullmatch(month)})
     places = {found[1] if (found := _MONTH.fullmatch(month)) else month for month in more}
     apart = in_months({place: years[place] for place in places if place in years})
     together = {month: apart.get(month, 0) + more.get(month, 0) for month in {**apart, **more}}

@@ -72,8 +72,10 @@ def test_more_people_are_added_to_months_as_they_are_kept(before: dict[str, int]
 
 
 def test_what_is_no_count_is_left_out_when_people_are_added() -> None:
-    kept = {"1992": "1 0 0 0 0 0 0 0 0 0 0 0", "1993": NOBODY, "1994": "Ada", "1995-03": 2, "1995": "0 0 1 0 0 0 0 0 0 0 0 0"}
-    assert in_months(with_more(kept, {"1992-01": 1})) == {"1992-01": 2, "1995-03": 1}
+    kept = {"1992": "1 0 0 0 0 0 0 0 0 0 0 0", "1993": NOBODY, "1994": "Ada", "1995-03": 2, "1995": "0 0 1 0 0 0 0 0 0 0 0 0",
+            "1996": 5, "1997-01": True}
+    assert in_months(made := with_more(kept, {"1992-01": 1, "1996-03": 1})) == {"1992-01": 2, "1995-03": 1, "1996-03": 1}
+    assert total(made) == 4
 
 
 def test_merged_adds_up_and_drops_noughts() -> None:
