@@ -123,13 +123,14 @@ class Run:
         self.report.faults.append(fault)
         self.say(f"{kind}: recovered after {taken:.1f} s")
 
-    def disturb(self) -> None:
-        """Garbage to the topic, and now and then an erasure: both must come out right whatever happens meanwhile."""
+    def disturb(self, erased: float = 0.5) -> None:
+        """Garbage to the topic, and now and then (in such a share of times) an erasure: both must come out right whatever
+        happens meanwhile."""
         for _ in range(3):
             self.garbage.send(Outgoing(self.settings.kafka.topic, b"garbage", GARBAGE, [], "bench"))
         with suppress(RollcallError):
             self.report.garbage += self.garbage.settle().acknowledged
-        if self.random.random() < 0.5 and (uuid := self._somebody()):
+        if self.random.random() < erased and (uuid := self._somebody()):
             with suppress(RollcallError):
                 commands.send(self.settings, self.keys, "erase", uuid)
                 self.report.erased += 1

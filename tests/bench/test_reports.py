@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import flow, growth, latency, peers, report, soak, startup
-from bench.made import commit, loop_s
+from bench.made import commit
 from bench.peer_findings import PATHS, Truth, garbled, in_clear, truth
 from bench.report import growth as grew
 from bench.report import keep, one_after_the_other, percentiles, share, table
@@ -48,15 +48,8 @@ def test_a_report_says_when_and_on_what_it_was_made(tmp_path: Path) -> None:
     kept = json.loads((tmp_path / "one.json").read_text())
     assert kept["people"] == 3
     assert kept.keys() == {
-        "made", "commit", "cores", "python", "loop_s", "load_before", "load_at_the_end", "others_before", "people"}
+        "made", "commit", "cores", "python", "load_before", "load_at_the_end", "others_before", "people"}
     assert kept["commit"] == commit()
-    assert kept["loop_s"] > 0
-
-
-def test_how_fast_the_machine_is_grows_with_the_time_of_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 3.0, 10.0, 12.0, 20.0, 24.0])
-    monkeypatch.setattr("time.process_time", lambda: next(clock))
-    assert loop_s(turns=100) == 2.0 * 100_000
 
 
 def test_a_report_of_a_busy_machine_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
