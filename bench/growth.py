@@ -9,6 +9,7 @@ from all over the store are sent while the stream stands still, aggregates and p
 counted anew, and full batches of new people are sent. The stream's own figures say how long each batch took.
 """
 
+import re
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -104,7 +105,14 @@ def merged(one: Installation) -> None:
     assert node is not None, "Cassandra of this installation does not run"
     with nodetool.opened(one.settings, node) as run:
         run("flush", one.settings.cassandra.keyspace)
-        one.until("Cassandra has merged its files", lambda: "pending tasks: 0" in run("compactionstats"), every_s=2.0)
+        one.until("Cassandra has merged its files", lambda: nothing_pending(run("compactionstats")), every_s=2.0)
+
+
+def nothing_pending(told: str) -> bool:
+    """Whether `nodetool compactionstats` says that nothing waits to be merged. Raises AssertionError if it does not say it."""
+    found = re.search(r"^pending tasks:?\s+(\d+)", told, re.MULTILINE)
+    assert found, f"nodetool compactionstats does not name pending tasks: {told}"
+    return int(found[1]) == 0
 
 
 def batched(phases: Sequence[Timed], full: int) -> dict[str, Any]:

@@ -108,6 +108,15 @@ def test_latency_is_promised_at_one_rate_alone() -> None:
     assert not latency.kept({"rates": {"1000": {**good, "came_a_second": 949.0}}})
 
 
+def test_cassandra_has_merged_when_nothing_is_pending() -> None:
+    said = "concurrent compactors            1\npending tasks                    {}\ncompactions completed            24\n"
+    assert growth.nothing_pending(said.format(0))
+    assert not growth.nothing_pending(said.format(3))
+    assert not growth.nothing_pending("pending tasks: 10\n- rollcall.profiles: 10\n")
+    with pytest.raises(AssertionError, match="does not name pending tasks"):
+        growth.nothing_pending("compactions completed 0\n")
+
+
 def test_growth_is_from_the_smallest_size_to_the_largest() -> None:
     flat = {kind: {"p50": 0.1} for kind in growth.READ}
     sizes = {str(size): {**flat, "new": {"batch_s": new}, "updates": {"batch_s": updates}}
