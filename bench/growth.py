@@ -1,12 +1,14 @@
 """Does a batch take longer when more people are stored? The same batches at three sizes of the store.
 
     python -m bench.growth --json docs/proofs/growth.json                     (make proof-growth)
-    python -m bench.growth --stored 5000,10000 --batches 1 --warm 5000        (to try it)
+    python -m bench.growth --stored 5000,10000 --batches 2 --warm 5000        (to try it)
 
 An installation of its own, filled by its own stream, whose batches are at most half as large as the smallest store, so that
 updates of nobody twice fill them there, too. At each size Cassandra first ends its merging; then so many full batches of people
 from all over the store are sent while the stream stands still, aggregates and pages of the console are read, the aggregates are
-counted anew, and full batches of new people are sent. The stream's own figures say how long each batch took.
+counted anew, and full batches of new people are sent. The stream's own figures say how long each batch took; only those count
+that are Spark's, for the last few records of each go another way (engine/spark/small_batch.py). Growth is from the quickest of
+the smaller sizes, for at the smallest Java has not seen much yet. What warms the way of new people are new people, and stored.
 """
 
 import re
@@ -18,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pyspark.sql import DataFrame
 
 from bench.installation import Installation, for_speed
 from bench.people import People, spark_of, synthetic
@@ -27,6 +30,7 @@ from engine.carried_out import send_and_wait
 from engine.clients import cassandra_session, mongo_client
 from engine.native import nodetool
 from engine.settings import Stream
+from engine.spark.small_batch import FEW
 from engine.stores.aggregates import COLLECTIONS, Aggregates
 from engine.stores.browse import Browse, Wanted
 
@@ -37,11 +41,11 @@ FULL = 0.9
 RECOUNT_WITHIN_S = 1200.0
 LIMIT_S = 7200.0
 READ = ("aggregates_s", "page_s", "page_of_one_s")
-FLAT, FLAT_S = 1.5, 0.02
+FLAT, FLAT_S = 1.5, 0.005
 """Times, or seconds more, that still count as flat."""
 
 ALLOWED = {"new": 1.3, "updates": 1.6}
-"""Times as long a batch may take at the largest size as at the smallest."""
+"""Times as long a batch may take at the largest size as at smaller ones."""
 
 
 def main(
@@ -94,9 +98,15 @@ def sized(one: Installation, watch: Watch, crowd: People, size: int, full: int, 
     people, rows = full * batches, watch.total("new")
     once = min(people, size)    # nobody twice in a batch: it would have fewer rows to write than others
     updates = [crowd.records("stored", once, every=size // once, version=1000 + number) for number in range(-(-people // once))]
-    updated = batched([watch.timed(lambda some=some: crowd.send(some)) for some in updates], full)    # type: ignore[misc]
+    updated = batched([watch.timed(lambda: every(crowd, updates))], full)
     found = {"rows": rows, "updates": updated, **read(one), "recount_s": recounted(one, watch)}
     return {**found, "new": batched([watch.timed(lambda: crowd.send(crowd.records(f"new at {size}", people)))], full)}
+
+
+def every(crowd: People, updates: Sequence[DataFrame]) -> None:
+    """Sends them one after the other."""
+    for some in updates:
+        crowd.send(some)
 
 
 def merged(one: Installation) -> None:
@@ -118,8 +128,8 @@ def nothing_pending(told: str) -> bool:
 def batched(phases: Sequence[Timed], full: int) -> dict[str, Any]:
     """Seconds of a full batch, the median of those that were nearly full, and of its steps."""
     turns = [turn for phase in phases for turn in phase.turns]
-    whole = [turn for turn in turns if turn["counts"]["read"] > FULL * full]
-    assert whole, f"no batch was nearly full: {[turn['counts']['read'] for turn in turns]} of {full}"
+    whole = [turn for turn in turns if turn["counts"]["read"] > FULL * full and turn["counts"]["read"] + turn["behind"] >= FEW]
+    assert whole, f"no batch of Spark's was nearly full: {[turn['counts']['read'] for turn in turns]} of {full}"
     steps = {name for turn in whole for name in turn["seconds"]}
     return {"batches": len(whole), "batch_s": round(statistics.median(sum(turn["seconds"].values()) for turn in whole), 3),
             "records_a_second": round(sum(phase.records for phase in phases) / sum(phase.seconds for phase in phases), 1),
@@ -157,15 +167,15 @@ def recounted(one: Installation, watch: Watch) -> float:
 
 
 def grown(report: dict[str, Any], kind: str) -> float:
-    """How many times as long a batch takes at the largest size as at the smallest."""
-    sizes = list(report["sizes"].values())
-    return float(sizes[-1][kind]["batch_s"] / sizes[0][kind]["batch_s"])
+    """How many times as long a batch takes at the largest size as at the quickest of the smaller ones."""
+    *smaller, largest = (size[kind]["batch_s"] for size in report["sizes"].values())
+    return float(largest / min(smaller))
 
 
 def flat(report: dict[str, Any], kind: str) -> bool:
-    """Whether what is read takes as long at the largest size as at the smallest."""
-    taken = [one[kind]["p50"] for one in report["sizes"].values()]
-    return bool(taken[-1] <= max(FLAT * taken[0], taken[0] + FLAT_S))
+    """Whether what is read takes as long at the largest size as at the quickest of the smaller ones."""
+    *smaller, largest = (size[kind]["p50"] for size in report["sizes"].values())
+    return bool(largest <= max(FLAT * min(smaller), min(smaller) + FLAT_S))
 
 
 def kept(report: dict[str, Any]) -> bool:

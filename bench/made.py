@@ -10,7 +10,7 @@ from typing import Any
 
 def made() -> dict[str, Any]:
     """made: now. commit: of the code. cores, python."""
-    return {"made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "commit": commit(), "cores": os.cpu_count() or 1,
+    return {"made": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "commit": COMMIT, "cores": os.cpu_count() or 1,
             "python": platform.python_version()}
 
 
@@ -25,3 +25,7 @@ def commit() -> str:
 def _git(*words: str) -> str:
     asked = subprocess.run(["git", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return asked.stdout.strip()
+
+
+COMMIT = commit()
+"""Asked as the program begins: it may be another one by its end."""

@@ -127,6 +127,8 @@ class Watch:
         began = time.monotonic()
         self.one.until("everything is read", lambda: self.read_to(after), limit_s, every_s=0.1)
         seconds = time.monotonic() - began
+        turn = self.figures()["turn"]    # which is in the history a moment after it is in the figures
+        self.one.until("it is in the history", lambda: self.status.history.count_documents({"_id": turn}) > 0)
         return Timed(sum(after.values()) - sum(before.values()), seconds, self.turns(last), (before, after))
 
     def started(self) -> float:

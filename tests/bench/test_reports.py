@@ -13,6 +13,7 @@ from bench.peer_findings import PATHS, Truth, garbled, in_clear, truth
 from bench.report import growth as grew
 from bench.report import keep, one_after_the_other, percentiles, share, table
 from bench.watching import Timed, mean_steps
+from engine.spark.small_batch import FEW
 
 
 def test_percentiles_lie_between_the_values() -> None:
@@ -117,7 +118,7 @@ def test_cassandra_has_merged_when_nothing_is_pending() -> None:
         growth.nothing_pending("compactions completed 0\n")
 
 
-def test_growth_is_from_the_smallest_size_to_the_largest() -> None:
+def test_growth_is_from_the_quickest_of_the_smaller_sizes_to_the_largest() -> None:
     flat = {kind: {"p50": 0.1} for kind in growth.READ}
     sizes = {str(size): {**flat, "new": {"batch_s": new}, "updates": {"batch_s": updates}}
              for size, new, updates in ((10_000, 1.0, 1.0), (300_000, 9.0, 9.0), (2_000_000, 1.3, 1.6))}
@@ -129,15 +130,17 @@ def test_growth_is_from_the_smallest_size_to_the_largest() -> None:
     sizes["2000000"]["page_s"] = {"p50": 0.15}
     sizes["2000000"]["new"]["batch_s"] = 1.31
     assert not growth.kept(said)
+    sizes["300000"]["updates"]["batch_s"] = 0.5
+    assert growth.grown(said, "updates") == 3.2
 
 
 def test_a_batch_that_is_not_full_is_not_compared_with_one_that_is() -> None:
-    turns = [{"counts": {"read": read}, "seconds": {"rows": rows, "read": 1.0}}
-             for read, rows in ((95, 2.0), (100, 4.0), (50, 9.0))]
+    turns = [{"counts": {"read": read}, "seconds": {"rows": rows, "read": 1.0}, "behind": behind}
+             for read, rows, behind in ((95, 2.0, FEW), (100, 4.0, FEW), (50, 9.0, FEW), (100, 90.0, FEW - 101))]
     phase = Timed(245, 10.0, turns, ({}, {}))
     assert growth.batched([phase], 100) == {"batches": 2, "batch_s": 4.0, "records_a_second": 24.5,
                                             "step_s": {"read": 1.0, "rows": 3.0}}
-    with pytest.raises(AssertionError, match="no batch was nearly full"):
+    with pytest.raises(AssertionError, match="no batch of Spark's was nearly full"):
         growth.batched([phase], 1000)
 
 
