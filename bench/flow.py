@@ -8,7 +8,8 @@ is warmed up, held still while the topic fills with new people, with people it h
 (bench/watching.py). `rollcall verify` compares everything; then each step is measured alone on the same records
 (bench/ceilings.py). `share` is the measured rate as part of what four steps allow one after the other at their ceilings;
 `share_of_all_steps` counts the other two, too, and `share_of_steps_taken` those that the stream takes of these people: it looks
-nobody up who is surely new, and no markers.
+nobody up who is surely new, and no markers. `hops`: what each of the four did in the stream as part of its ceiling. Where one
+did more (it asks for fewer people, say), that is what it is taken to allow: a ceiling that is too low would flatter the share.
 """
 
 from pathlib import Path
@@ -27,6 +28,9 @@ FLOORS = {"new": 7000.0, "updates": 4500.0}
 """People a second that are promised."""
 
 SHARE, COLD_S = 0.8, 25.0
+
+STEP_OF = {"parse": "read", "rows_before": "rows_before", "aggregates": "aggregates", "rows": "rows"}
+"""What the stream calls the step of a ceiling; its `rows` seal, too."""
 
 TAKEN = {"new": ("parse", "aggregates", "seal", "rows"), "updates": (*STEPS, "seal")}
 
@@ -75,7 +79,7 @@ def run(one: Installation, crowd: People, spark: Any, people: int, warm: int, wa
     return {
         "people": people, "batch": one.settings.stream.max_offsets_per_trigger, "starts": starts,
         "verify": {name: said[name] for name in ("ok", "exit", "records", "rows", "counted")},
-        "flow": {name: {**phase.told(), **against(name, phase.rate, ceilings.get(name))} for name, phase in timed.items()}}
+        "flow": {name: {**(told := phase.told()), **against(name, told, ceilings.get(name))} for name, phase in timed.items()}}
 
 
 def cold(one: Installation, watch: Watch, crowd: People, name: str, waiting: int) -> dict[str, float]:
@@ -93,14 +97,18 @@ def cold(one: Installation, watch: Watch, crowd: People, name: str, waiting: int
     return {"waiting": waiting, **found}
 
 
-def against(name: str, rate: float, ceilings: dict[str, float] | None) -> dict[str, Any]:
-    """A measured rate beside the ceilings of its steps; nothing where they were not measured."""
+def against(name: str, phase: dict[str, Any], ceilings: dict[str, float] | None) -> dict[str, Any]:
+    """A phase (Timed.told) beside the ceilings of its steps; nothing where they were not measured."""
     if ceilings is None:
         return {}
-    return {"ceilings": ceilings, "limit": round(one_after_the_other(ceilings[step] for step in STEPS), 1),
-            "share": round(share(rate, [ceilings[step] for step in STEPS]), 3),
-            "share_of_all_steps": round(share(rate, [ceilings[step] for step in ALL_STEPS]), 3),
-            "share_of_steps_taken": round(share(rate, [ceilings[step] for step in TAKEN[name]]), 3)}
+    rate, batch = phase["records_a_second"], phase["records"] / phase["turns"]
+    did = {step: batch / taken for step, called in STEP_OF.items() if (taken := phase["step_s"].get(called))}
+    allow = {step: max(ceiling, did.get(step, 0.0)) for step, ceiling in ceilings.items()}
+    return {"ceilings": ceilings, "hops": {step: round(done / ceilings[step], 3) for step, done in did.items()},
+            "limit": round(one_after_the_other(allow[step] for step in STEPS), 1),
+            "share": round(share(rate, [allow[step] for step in STEPS]), 3),
+            "share_of_all_steps": round(share(rate, [allow[step] for step in ALL_STEPS]), 3),
+            "share_of_steps_taken": round(share(rate, [allow[step] for step in TAKEN[name]]), 3)}
 
 
 def kept(report: dict[str, Any]) -> bool:
@@ -120,8 +128,9 @@ def told(report: dict[str, Any]) -> str:
           one.get("share_of_all_steps"), one.get("share_of_steps_taken")) for name, one in flow.items()))
     steps = table(("seconds of a batch", *flow), (
         (step, *(one["step_s"].get(step) for one in flow.values())) for step in next(iter(flow.values()))["step_s"]))
-    alone = table(("records/s of a step alone", *FLOORS), (
-        (step, *(flow[name]["ceilings"][step] for name in FLOORS)) for step in ALL_STEPS))
+    alone = table(("records/s of a step alone", *FLOORS, *(f"{name}: share of it in the stream" for name in FLOORS)), (
+        (step, *(flow[name]["ceilings"][step] for name in FLOORS), *(flow[name]["hops"].get(step) for name in FLOORS))
+        for step in ALL_STEPS))
     starts = table(("start of the stream", "people waiting", "first row, s", "all rows, s"), (
         (name, *one.values()) for name, one in report["starts"].items()))
     return "\n\n".join((rates, steps, alone, starts))

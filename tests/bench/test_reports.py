@@ -66,21 +66,30 @@ def test_what_lies_between_the_steps_of_turns_is_told() -> None:
     assert mean_steps([], 5.0) == {}
 
 
+PHASE: dict[str, Any] = {"records": 8_000, "records_a_second": 8_000.0, "turns": 1, "turn_s": {"p50": 1.0},
+                         "step_s": {"rows": 0.6}}
 CEILINGS = {"parse": 40_000.0, "rows_before": 40_000.0, "aggregates": 40_000.0, "rows": 40_000.0, "markers": 20_000.0,
             "seal": 20_000.0}
 
 
 def test_a_rate_is_measured_by_the_ceilings_of_its_own_steps() -> None:
-    assert flow.against("new", 8_000, CEILINGS) == {
-        "ceilings": CEILINGS, "limit": 10_000, "share": 0.8, "share_of_all_steps": 1.6, "share_of_steps_taken": 1.0}
-    assert flow.against("updates", 8_000, CEILINGS)["share_of_steps_taken"] == 1.2
-    assert flow.against("new", 8_000, None) == {}
+    assert flow.against("new", PHASE, CEILINGS) == {
+        "ceilings": CEILINGS, "hops": {"rows": 0.333}, "limit": 10_000, "share": 0.8, "share_of_all_steps": 1.6,
+        "share_of_steps_taken": 1.0}
+    assert flow.against("updates", PHASE, CEILINGS)["share_of_steps_taken"] == 1.2
+    assert flow.against("new", PHASE, None) == {}
+
+
+def test_a_step_is_taken_to_allow_what_the_stream_did_of_it() -> None:
+    quick = flow.against("new", {**PHASE, "step_s": {"read": 0.1, "rows": 0.6}}, CEILINGS)
+    assert quick["hops"]["parse"] == 2.0
+    assert quick["limit"] == pytest.approx(one_after_the_other([80_000.0, 40_000.0, 40_000.0, 40_000.0]), abs=0.1)
+    assert quick["share"] == 0.7
 
 
 def flow_report(**changes: Any) -> dict[str, Any]:
     """A report of a flow that keeps what is promised."""
-    one = {"records": 8_000, "records_a_second": 8_000.0, "turn_s": {"p50": 1.0}, "step_s": {"rows": 0.6},
-           **flow.against("new", 8_000, CEILINGS)}
+    one = {**PHASE, **flow.against("new", PHASE, CEILINGS)}
     starts = {name: {"waiting": 5_000, "first_row_s": 12.0, "all_rows_s": 20.0} for name in ("first start", "cold start")}
     phases = {"new": one, "updates": one, "mix": {**one, "share": None}}
     return {"flow": phases, "starts": starts, "verify": {"exit": 0}} | changes
@@ -97,7 +106,8 @@ def test_a_flow_keeps_its_promises_or_not() -> None:
     said = flow.told(good)
     assert "| new | 8,000 | 8,000 | 1 | 10,000 | 0.8 | 1.6 | 1 |" in said
     assert "| cold start | 5,000 | 12 | 20 |" in said
-    assert "| parse | 40,000 | 40,000 |" in said
+    assert "| parse | 40,000 | 40,000 | - | - |" in said
+    assert "| rows | 40,000 | 40,000 | 0.333 | 0.333 |" in said
 
 
 def test_latency_is_promised_at_one_rate_alone() -> None:
@@ -154,6 +164,8 @@ def test_memory_is_compared_from_a_third_on() -> None:
     found = soak.grown(samples(), 200)
     assert found["stream"] == {"mb": 100.0, "mb_at_the_end": 120.0, "growth": 0.2}
     assert found["view"]["growth"] == 0.0
+    late = [one | {"memory_mb": one["memory_mb"] | ({"late": 9.0} if one["at_s"] > 500 else {})} for one in samples()]
+    assert soak.grown(late, 200)["late"]["growth"] is None
 
 
 def test_a_folder_is_as_large_as_what_it_takes_on_disk(tmp_path: Path) -> None:
@@ -165,13 +177,14 @@ def test_a_folder_is_as_large_as_what_it_takes_on_disk(tmp_path: Path) -> None:
 
 def test_a_soak_keeps_its_promises_or_not() -> None:
     good = {"memory": {"stream": {"growth": 0.1}}, "verify": {"exit": 0, "erased": 5}, "behind_at_the_end": 20_000,
-            "behind": {"p95": 20_000}, "rate": 2000.0, "came_a_second": 1900.0, "started_again": []}
+            "behind": {"p95": 20_000}, "rate": 2000.0, "read_a_second": 1900.0, "started_again": [], "minutes": 30.0,
+            "samples_missed": 18}
     assert soak.kept(good)
     again = soak.started_again([{"began": {"stream": "1", "view": "1"}}, {"began": {"stream": "2", "view": "1"}}])
     assert again == ["stream"]
     for wrong in ({"memory": soak.grown(samples(), 200)}, {"verify": {"exit": 1, "erased": 5}}, {"behind_at_the_end": 20_001},
-                  {"started_again": again}, {"behind": {"p95": 20_001}}, {"came_a_second": 1899.0},
-                  {"verify": {"exit": 0, "erased": 0}}):
+                  {"started_again": again}, {"behind": {"p95": 20_001}}, {"read_a_second": 1899.0},
+                  {"samples_missed": 19}, {"memory": {"new": {"growth": None}}}, {"verify": {"exit": 0, "erased": 0}}):
         assert not soak.kept(good | wrong)
 
 
