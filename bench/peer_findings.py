@@ -117,11 +117,16 @@ def found(settings: Settings, path: Path, sent: Sequence[Truth], others: Iterabl
     wrong = sum(1 for row in aged if _known(row, path, by_uuid) and row["age"] != _of(row, path, by_uuid).age(now))
     return {
         "people": len(sent), "rows": len(standing), "documents": len(kept) if path.documents else None,
-        "lost": len(by_uuid.keys() - there) if path.ident else max(0, len(sent) - len(standing)),
+        "lost": len(by_uuid.keys() - there) if path.ident else _missing(len(sent), len(standing)),
         "wrong_ages": round(wrong / len(aged), 4) if aged else None,
         "wrong_addresses": _wrong_addresses(standing, path, by_uuid), "garbled": round(garbled(standing), 4),
         "figures_right": counts == dict(want), "figures_s": round(seconds, 4),
         "in_clear": in_clear([*standing, *kept], path, by_uuid)}
+
+
+def _missing(people: int, rows: int) -> int | None:
+    """How many people are no rows where no row says whose it is; None where somebody has two."""
+    return people - rows if rows <= people else None
 
 
 def _known(row: Mapping[str, Any], path: Path, by_uuid: Mapping[str, Truth]) -> bool:

@@ -152,8 +152,8 @@ def sized(folder: Path) -> tuple[int, float]:
 
 
 def grown(samples: Sequence[Sample], since_s: float) -> dict[str, dict[str, float | None]]:
-    """By process: MB after `since_s` and at the end, medians over WINDOW_S, and the growth between: a share, None of what was not
-    there."""
+    """By process: MB after `since_s` and at the end, medians over WINDOW_S, and the growth between: a share, None where nothing
+    was there."""
     last = samples[-1]["at_s"]
     first = [one for one in samples if since_s <= one["at_s"] < since_s + WINDOW_S] or samples[:1]
     end = [one for one in samples if one["at_s"] > last - WINDOW_S]
