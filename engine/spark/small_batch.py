@@ -24,8 +24,9 @@ from engine.stores.profiles import Profiles
 from engine.writer.plain_batch import PlainBatch
 from engine.writer.write_order import Aside, Resolved
 
-FEW = 6_000
-"""Records below which a batch is small: then Spark's batch would take longer to plan than to read and write."""
+FEW = 12_000
+"""Records below which a batch is small: up to there Spark's batch takes longer, for it plans four queries
+(docs/decisions/0023-small-batches.md)."""
 ONE_TASK = 2_000
 """Records below which a second task of Spark costs more than it saves."""
 LEFT_FOR = 10
