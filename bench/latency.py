@@ -9,8 +9,8 @@ which order. Every 100 ms Cassandra is asked for the rows of the ten who have wa
 next), and MongoDB for that count: a time may be too long by that, never too short. To ask for twice as many twice as often took
 a sixth of the machine that was measured. Whoever is not seen in the end counts as having waited until then.
 
-It is warmed up with large batches and with small ones, which are different code, and for as long as Java takes to compile them: turns
-at 1,000 a second were seen to get shorter for seven minutes.
+It is warmed up with large batches and with small ones, which are different code, for as long as Java takes to compile them: at
+1,000 a second turns were seen to get shorter for seven minutes.
 """
 
 import random
