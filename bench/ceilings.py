@@ -28,7 +28,7 @@ from engine.stores.profiles import STANDING
 STEPS = ("parse", "rows_before", "aggregates", "rows")
 ALL_STEPS = (*STEPS, "markers", "seal")
 TIMES = 3
-"""The first ones warm it up; the best counts."""
+"""The first ones warm it up; the best counts, of aggregates the last."""
 
 SCRATCH = "bench_ceilings"
 SLICES = 10

@@ -92,7 +92,7 @@ class Kills(Run):
 
 
 def main(
-    people: Annotated[int, typer.Option(help="New people; a third of them again as updates, and for each kill.")] = 100_000,
+    people: Annotated[int, typer.Option(help="New people; a third of them again as updates, and for each kill.")] = 108_000,
     warm: Annotated[int, typer.Option(help="People before it is measured, half of them sent twice.")] = 40_000,
     seed: Annotated[int, typer.Option(help="Of whom is erased meanwhile.")] = 1,
     only: Annotated[str, typer.Option(help="`local` or `cluster`: that one alone, to try it.")] = "",

@@ -144,14 +144,14 @@ class Run:
         self._until("all is read", lambda: self._behind() == 0, READ_WITHIN_S)
         said = self.installation.verified()
         report = self.report
-        report.rows, report.dead_letters = said["rows"], said["dead_letters"]
+        report.rows, report.dead_letters = said["rows"] or 0, said["dead_letters"] or 0
         report.mismatches = len(said["findings"]) + said["more"] + (said["exit"] != 0 and not said["findings"])
         report.findings = said["findings"]
         report.records = sum(self._ends().values()) - report.garbage
         report.people_made, report.lost = self._missing()
         with mongo_client(self.settings, "verify") as client:
             users = sum(kept["users"] for kept in documents(client[self.settings.mongo.database], NATIONALITIES))
-        report.double = users - said["counted"]
+        report.double = users - (users if said["counted"] is None else said["counted"])    # no answer is a mismatch already
         return report
 
     def _kill(self, target: str) -> float:

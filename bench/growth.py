@@ -1,14 +1,14 @@
 """Does a batch take longer when more people are stored? The same batches at three sizes of the store.
 
     python -m bench.growth --json docs/proofs/growth.json                     (make proof-growth)
-    python -m bench.growth --stored 5000,10000 --batches 2 --warm 5000        (to try it)
+    python -m bench.growth --stored 5000,10000 --batches 8 --warm 5000        (to try it)
 
 An installation of its own, filled by its own stream, whose batches are at most half as large as the smallest store, so that
 updates of nobody twice fill them there, too. At each size Cassandra first ends its merging; then so many full batches of people
 from all over the store are sent while the stream stands still, aggregates and pages of the console are read, the aggregates are
 counted anew, and full batches of new people are sent. The stream's own figures say how long each batch took; only those count
 that are Spark's, for the last few records of each go another way (engine/spark/small_batch.py). Growth is from the quickest of
-the smaller sizes, for at the smallest Java has not seen much yet. What warms the way of new people are new people, and stored.
+the smaller sizes, for at the smallest Java has not seen much yet. New people are warmed up with new people, who stay stored.
 """
 
 import re
@@ -16,6 +16,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +57,10 @@ def main(
 ) -> None:
     """Measures; exit 1 if a batch takes too much longer at the largest size, or verify finds anything."""
     sizes = [int(size) for size in stored.split(",")]
-    batch = {"max_offsets_per_trigger": min(Stream().max_offsets_per_trigger, *(size // 2 for size in sizes))}
+    full = min(Stream().max_offsets_per_trigger, *(size // 2 for size in sizes))
+    if len(sizes) < 2 or full * batches < FEW + full:
+        raise typer.BadParameter(f"two sizes at least, and {FEW // full + 1} batches of {full}: fewer are none of Spark's")
+    batch = {"max_offsets_per_trigger": full}
     with for_speed("growth", say, stream=batch) as one, spark_of(one) as spark:
         report = run(one, People(one.settings, spark, synthetic()), sizes, batches, warm)
     typer.echo(told(report))
@@ -80,9 +84,8 @@ def run(one: Installation, crowd: People, sizes: list[int], batches: int, warm: 
                 there += some
                 say(f"{there} people after {time.monotonic() - began:.0f} s")
             if size == sizes[0]:
-                for version in range(2, 2 + max(1, warm // size)):
-                    crowd.send(crowd.records("stored", size, version=version))
-                    watch.all_read(LIMIT_S)
+                again = [crowd.records("stored", size, version=version) for version in range(2, 2 + max(1, warm // size))]
+                watch.timed(partial(every, crowd, again))    # at once, or they would be small batches
                 crowd.send(crowd.records("warm", full * batches))    # new people are another way than known ones
                 watch.all_read(LIMIT_S)
             found[str(size)] = sized(one, watch, crowd, size, full, batches)
@@ -98,7 +101,7 @@ def sized(one: Installation, watch: Watch, crowd: People, size: int, full: int, 
     people, rows = full * batches, watch.total("new")
     once = min(people, size)    # nobody twice in a batch: it would have fewer rows to write than others
     updates = [crowd.records("stored", once, every=size // once, version=1000 + number) for number in range(-(-people // once))]
-    updated = batched([watch.timed(lambda: every(crowd, updates))], full)
+    updated = batched([watch.timed(partial(every, crowd, updates))], full)
     found = {"rows": rows, "updates": updated, **read(one), "recount_s": recounted(one, watch)}
     return {**found, "new": batched([watch.timed(lambda: crowd.send(crowd.records(f"new at {size}", people)))], full)}
 

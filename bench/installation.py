@@ -30,7 +30,7 @@ AS_DELIVERED: dict[str, dict[str, Any]] = {"kafka": {"heap": Kafka().heap}, "cas
 
 LIMIT_S = 1800.0
 
-VERIFIED = ("ok", "records", "rows", "counted", "erased")
+VERIFIED = ("ok", "records", "rows", "counted", "erased", "dead_letters")
 """What benches keep of a verify."""
 
 
@@ -52,7 +52,7 @@ class Installation:
         ended = subprocess.run(self.command("verify", "--json"), cwd=CLONE, check=False, capture_output=True, text=True,
                                env={**os.environ, "ROLLCALL_HOME": str(self.settings.home)})
         self.say(ended.stderr.strip())
-        found = json.loads(ended.stdout) if ended.stdout else dict.fromkeys(VERIFIED)
+        found = json.loads(ended.stdout) if ended.stdout else {**dict.fromkeys(VERIFIED), "findings": [], "more": 0}
         return {**found, "exit": ended.returncode}
 
     def until(self, what: str, condition: Callable[[], bool], limit_s: float = LIMIT_S, every_s: float = 0.2) -> None:

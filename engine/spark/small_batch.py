@@ -25,7 +25,7 @@ from engine.writer.plain_batch import PlainBatch
 from engine.writer.write_order import Aside, Resolved
 
 FEW = 12_000
-"""Records below which a batch is small: up to there Spark's batch takes longer, for it plans four queries
+"""Records waiting below which a batch is small: up to there Spark's batch takes longer, for it plans four queries
 (docs/decisions/0023-small-batches.md)."""
 ONE_TASK = 2_000
 """Records below which a second task of Spark costs more than it saves."""
@@ -40,7 +40,7 @@ class Batches:
         self._around, self._profiles, self._to_spark = around, profiles, 0
 
     def next(self, most: int, raw: DataFrame, number: int) -> "SmallBatch | SparkBatch":
-        """The next one. most: how many records it may have, which is to be known before any is read."""
+        """The next one. most: how many wait, for what it will have is to be known before any is read."""
         if most >= FEW or self._to_spark:
             self._to_spark = max(0, self._to_spark - 1)
             return SparkBatch(self._around, raw, number)

@@ -55,7 +55,7 @@ class Profiles:
         self._seal_anew = session.prepare(f"UPDATE {keyspace}.profiles USING TIMESTAMP ? "
                                           f"SET {', '.join(f'{name} = ?' for name in of_keys)} WHERE uuid = ?")
         self._read_markers = session.prepare(
-            f"SELECT {MARKER} FROM {keyspace}.markers WHERE suppression = ?")
+            f"SELECT {MARKER} FROM {keyspace}.markers WHERE suppression IN ?")
         self._put_marker = session.prepare(
             f"INSERT INTO {keyspace}.markers ({MARKER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?")
 
@@ -100,8 +100,8 @@ class Profiles:
 
     def markers(self, tokens: Iterable[str]) -> dict[str, Marker]:
         """The markers of these tokens, as far as there are any."""
-        return {kept.suppression: marker_of(kept, milliseconds(kept.not_before), self.keys)
-                for kept in self._all(self._read_markers, [(token,) for token in tokens])}
+        found = self._all(self._read_markers, [(list(some),) for some in in_portions(tokens, AT_ONCE)])
+        return {kept.suppression: marker_of(kept, milliseconds(kept.not_before), self.keys) for kept in found}
 
     def put_markers(self, markers: Sequence[Marker], timestamp: int) -> None:
         """Writes markers whole."""

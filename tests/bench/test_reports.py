@@ -166,6 +166,8 @@ def test_memory_is_compared_from_a_third_on() -> None:
     assert found["view"]["growth"] == 0.0
     late = [one | {"memory_mb": one["memory_mb"] | ({"late": 9.0} if one["at_s"] > 500 else {})} for one in samples()]
     assert soak.grown(late, 200)["late"]["growth"] is None
+    late[-1] = late[-1] | {"memory_mb": late[-1]["memory_mb"] | {"passing": 9.0}}
+    assert soak.grown(late, 200)["passing"]["growth"] == 0.0, "a program that was there for a moment"
 
 
 def test_a_folder_is_as_large_as_what_it_takes_on_disk(tmp_path: Path) -> None:
