@@ -151,7 +151,8 @@ class Run:
         report.people_made, report.lost = self._missing()
         with mongo_client(self.settings, "verify") as client:
             users = sum(kept["users"] for kept in documents(client[self.settings.mongo.database], NATIONALITIES))
-        report.double = users - (users if said["counted"] is None else said["counted"])    # no answer is a mismatch already
+        if said["counted"] is not None:    # otherwise verify ended in an error, which is a mismatch
+            report.double = users - said["counted"]
         return report
 
     def _kill(self, target: str) -> float:

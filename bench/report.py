@@ -45,11 +45,12 @@ def share(measured: float, ceilings: Iterable[float]) -> float:
     return measured / one_after_the_other(ceilings)
 
 
-def growth(before: Sequence[float], after: Sequence[float]) -> float:
-    """How much the median grew, as a share of what it was: 0.1 is a tenth more. Zero where nothing was there before."""
-    if not before or not after or not (was := statistics.median(before)):
-        return 0.0
-    return statistics.median(after) / was - 1
+def growth(before: Sequence[float], after: Sequence[float]) -> float | None:
+    """How much the median grew, as a share of what it was: 0.1 is a tenth more. None where something came of nothing."""
+    was, now = (statistics.median(values) if values else 0.0 for values in (before, after))
+    if not was:
+        return None if now else 0.0
+    return round(now / was - 1, 3)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

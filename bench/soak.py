@@ -162,7 +162,7 @@ def grown(samples: Sequence[Sample], since_s: float) -> dict[str, dict[str, floa
     for name in names:
         was, now = ([one["memory_mb"].get(name, 0.0) for one in some] for some in (first, end))
         found[name] = {"mb": statistics.median(was), "mb_at_the_end": statistics.median(now),
-                       "growth": None if statistics.median(now) and not statistics.median(was) else round(growth(was, now), 3)}
+                       "growth": growth(was, now)}
     return found
 
 

@@ -34,7 +34,8 @@ def test_steps_one_after_the_other_are_slower_than_the_slowest() -> None:
 def test_growth_is_a_share_of_what_was() -> None:
     assert grew([100.0], [110.0]) == pytest.approx(0.1)
     assert grew([90.0, 100.0, 900.0], [50.0]) == pytest.approx(-0.5), "medians"
-    assert grew([], [1.0]) == grew([0.0], [1.0]) == 0.0
+    assert grew([0.0], [1.0]) is grew([], [1.0]) is None, "no share, and no zero either"
+    assert grew([0.0], [0.0]) == 0.0
 
 
 def test_a_table_is_one_of_the_documents() -> None:
